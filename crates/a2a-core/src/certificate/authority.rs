@@ -1,0 +1,97 @@
+//! The controller's side: issuing certificates.
+//!
+//! Not here: whether a challenge is fresh and whose it is, which ids are taken, and whether the TLS request is for the
+//! key that the card pins. These need the controller's state or X.509.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::card::AgentCertificate;
+use super::enrolment::{ControllerInfo, EnrolmentError, EnrolmentRequest};
+use super::verify::{TrustAnchor, check_card};
+use crate::agent_id::AgentId;
+use crate::crypto::provider::Provider;
+use crate::crypto::signature::{self, Signature, SignatureLabel, SigningKey};
+use crate::time::{CLOCK_SKEW, UnixTime, Validity};
+use crate::wire::Hex;
+
+/// The controller's identity: the key that certifies agents.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    controller_id: AgentId,
+    key: Arc<dyn SigningKey>,
+    provider: Provider,
+}
+
+impl Authority {
+    /// An authority under this name and key.
+    pub fn new(controller_id: AgentId, key: Arc<dyn SigningKey>, provider: Provider) -> Self {
+        Self { controller_id, key, provider }
+    }
+
+    /// What agents need to verify this authority's certificates.
+    pub fn anchor(&self) -> TrustAnchor {
+        TrustAnchor { controller_id: self.controller_id.clone(), public_key: self.key.public_key().clone() }
+    }
+
+    /// The signed statement of this authority and of the TLS root (PEM) beside it.
+    pub fn info(&self, tls_root: String) -> Result<ControllerInfo, EnrolmentError> {
+        ControllerInfo::sign(self.controller_id.clone(), tls_root, &*self.key)
+    }
+
+    /// Certifies the card, from `now` for `lifetime` and not beyond the card's own end, if the request satisfies all
+    /// that can be told without the controller's state. The card itself may not ask for more than `lifetime` (24 hours
+    /// by default). The caller has found the challenge fresh and issued for this agent.
+    pub fn issue(
+        &self,
+        request: &EnrolmentRequest,
+        lifetime: Duration,
+        now: UnixTime,
+    ) -> Result<AgentCertificate, EnrolmentError> {
+        self.check(request, lifetime, now)?;
+        let mut certificate = AgentCertificate {
+            agent_card: request.agent_card.clone(),
+            agent_signature: request.agent_signature.clone(),
+            controller_id: self.controller_id.clone(),
+            controller_key_id: self.key.public_key().key_id(),
+            issued_at: now,
+            expires_at: now.saturating_add(lifetime).min(request.agent_card.expires_at),
+            nonce: request.nonce,
+            serial: Hex::random(self.provider)?,
+            controller_signature: Signature(Vec::new().into()),
+        };
+        let message = certificate.certified_message()?;
+        certificate.controller_signature =
+            signature::sign(&*self.key, SignatureLabel::Certificate, &message)?;
+        Ok(certificate)
+    }
+
+    /// The signature comes last: it is the dearest to check.
+    fn check(
+        &self,
+        request: &EnrolmentRequest,
+        lifetime: Duration,
+        now: UnixTime,
+    ) -> Result<(), EnrolmentError> {
+        let card = &request.agent_card;
+        let validity = check_card(card)?;
+        if !card.name.is_plain() {
+            return Err(EnrolmentError::Name(card.name.to_string()));
+        }
+        if card.public_key == *self.key.public_key() {
+            return Err(EnrolmentError::ControllersKey);
+        }
+        validity.check(now)?;
+        // The skew forgives a card that has just ended; a certificate could only be empty.
+        Validity::new(now, validity.expires_at())?;
+        let age = now.since(card.issued_at);
+        if age > CLOCK_SKEW {
+            return Err(EnrolmentError::Stale(age.as_secs()));
+        }
+        if validity.lifetime() > lifetime {
+            let (asked, granted) = (validity.lifetime().as_secs(), lifetime.as_secs());
+            return Err(EnrolmentError::TooLong { asked, granted });
+        }
+        request.verify_possession(self.provider)
+    }
+}

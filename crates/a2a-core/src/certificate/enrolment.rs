@@ -1,0 +1,171 @@
+//! The bodies of enrolment: what an agent and the controller say to each other.
+//!
+//! The controller's decisions are in `authority`, its register of agents and challenges outside this crate.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::card::{AgentCard, AgentCertificate};
+use super::verify::{CertificateError, StructureFlaw, TrustAnchor};
+use crate::agent_id::AgentId;
+use crate::crypto::CryptoError;
+use crate::crypto::provider::Provider;
+use crate::crypto::signature::{self, KeyId, PublicKey, Signature, SignatureLabel, SigningKey};
+use crate::time::{UnixTime, ValidityError};
+use crate::wire::{self, Hex, WireError};
+
+/// The answer of `GET /controller/info`: who the controller is and which TLS root its agents' servers chain to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControllerInfo {
+    /// What the controller is called.
+    pub controller_id: AgentId,
+    /// The key that certifies agents.
+    pub public_key: PublicKey,
+    /// The TLS root certificate, PEM; bounded by the body's limit.
+    pub tls_root: String,
+    /// `SIG(ControllerInfo, JCS(all the fields above))` by that key.
+    pub signature: Signature,
+}
+
+impl ControllerInfo {
+    /// States and signs.
+    pub fn sign(
+        controller_id: AgentId,
+        tls_root: String,
+        key: &dyn SigningKey,
+    ) -> Result<Self, EnrolmentError> {
+        let unsigned = Signature(Vec::new().into());
+        let public_key = key.public_key().clone();
+        let mut info = Self { controller_id, public_key, tls_root, signature: unsigned };
+        info.signature = signature::sign(key, SignatureLabel::ControllerInfo, &info.signed_message()?)?;
+        Ok(info)
+    }
+
+    /// Checks that whoever holds the stated key also stated the rest. That it is the right key, only comparing its
+    /// [fingerprint](Self::fingerprint) with a known one can tell: do that before trusting the result.
+    pub fn verify(&self, provider: Provider) -> Result<TrustAnchor, CertificateError> {
+        let message = self.signed_message().map_err(StructureFlaw::from)?;
+        let (key, label) = (&self.public_key, SignatureLabel::ControllerInfo);
+        signature::verify(provider, key, label, &message, &self.signature)
+            .map_err(|_| CertificateError::ControllerSignature)?;
+        Ok(TrustAnchor { controller_id: self.controller_id.clone(), public_key: self.public_key.clone() })
+    }
+
+    /// SHA-256 of the controller's DER `SubjectPublicKeyInfo`: what people compare.
+    pub fn fingerprint(&self) -> KeyId {
+        self.public_key.key_id()
+    }
+
+    fn signed_message(&self) -> Result<Vec<u8>, WireError> {
+        wire::canonical_json_without(self, &["signature"])
+    }
+}
+
+/// The body of `POST /controller/challenge`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChallengeRequest {
+    /// Who wants to enrol.
+    pub agent_id: AgentId,
+}
+
+/// Its answer: good for one enrolment of that agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Challenge {
+    /// To be signed together with the card.
+    pub nonce: Hex<32>,
+    /// When the controller forgets it.
+    pub expires_at: UnixTime,
+}
+
+/// The body of `POST /controller/register`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolmentRequest {
+    /// What the agent says of itself.
+    pub agent_card: AgentCard,
+    /// `SIG(Enrolment, JCS({"agent_card", "nonce"}))` by the card's key.
+    pub agent_signature: Signature,
+    /// The controller's challenge.
+    pub nonce: Hex<32>,
+    /// PKCS#10 request, PEM, for the TLS key that the card pins; bounded by the body's limit.
+    pub tls_csr: String,
+}
+
+impl EnrolmentRequest {
+    /// Signs `agent_card` for this challenge. `key` must be the card's.
+    pub fn new(
+        agent_card: AgentCard,
+        nonce: Hex<32>,
+        tls_csr: String,
+        key: &dyn SigningKey,
+    ) -> Result<Self, EnrolmentError> {
+        if agent_card.public_key != *key.public_key() {
+            return Err(EnrolmentError::NotTheCardsKey);
+        }
+        let message = agent_card.enrolment_message(&nonce)?;
+        let agent_signature = signature::sign(key, SignatureLabel::Enrolment, &message)?;
+        Ok(Self { agent_card, agent_signature, nonce, tls_csr })
+    }
+
+    /// Checks that the sender holds the card's key and used it on this card and this challenge.
+    pub fn verify_possession(&self, provider: Provider) -> Result<(), EnrolmentError> {
+        let message = self.agent_card.enrolment_message(&self.nonce)?;
+        let (key, label) = (&self.agent_card.public_key, SignatureLabel::Enrolment);
+        signature::verify(provider, key, label, &message, &self.agent_signature)
+            .map_err(|_| EnrolmentError::Possession)
+    }
+}
+
+/// Its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrolmentResponse {
+    /// The agent's certificate.
+    pub certificate: AgentCertificate,
+    /// The TLS certificate for the request's key and those above it, PEM.
+    pub tls_chain: String,
+}
+
+/// Why a request to enrol is refused, one variant a reason.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EnrolmentError {
+    /// The card contradicts itself or the protocol.
+    #[error("card is malformed: {0}")]
+    Card(#[from] StructureFlaw),
+    /// The name for people has control, bidi or invisible characters: choose another.
+    #[error("the name {0} has characters that cannot be shown safely; choose another")]
+    Name(String),
+    /// The card does not hold now, within the skew. Compare the agent's clock with the controller's.
+    #[error("the card is not valid now: {0}")]
+    Validity(#[from] ValidityError),
+    /// The card begins too long ago, in seconds: make it anew, or set the clocks.
+    #[error("the card was issued {0} s ago; make it anew, and compare the clocks of agent and controller")]
+    Stale(u64),
+    /// The card asks for a longer life than the controller grants, both in seconds.
+    #[error("the card lasts {asked} s, and the controller grants {granted} s; ask for less")]
+    TooLong {
+        /// What the card says.
+        asked: u64,
+        /// The most there is.
+        granted: u64,
+    },
+    /// The card holds the controller's own key: the agent must have a key of its own.
+    #[error("the card holds the controller's own key; the agent needs a key of its own")]
+    ControllersKey,
+    /// The agent does not hold the card's key, or signed another card or challenge.
+    #[error("the signature does not prove possession of the card's key; ask for a new challenge")]
+    Possession,
+    /// Our misuse: signing with a key other than the card's.
+    #[error("the signing key is not the card's")]
+    NotTheCardsKey,
+    /// Signing or the generator of random numbers failed.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// Something has no canonical JSON.
+    #[error(transparent)]
+    Encoding(#[from] WireError),
+}

@@ -1,0 +1,260 @@
+//! Offline verification against the controller's key.
+//!
+//! Nothing is fetched, and revocation is not looked up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::card::{AgentCard, AgentCertificate, MAX_METHODS};
+use crate::PROTOCOL_VERSION;
+use crate::agent_id::{AgentAddress, AgentId};
+use crate::crypto::provider::Provider;
+use crate::crypto::signature::{self, KeyId, PublicKey, SignatureLabel};
+use crate::text::FreeText;
+use crate::time::{UnixTime, Validity, ValidityError};
+use crate::wire::{self, Hex, WireError};
+
+/// The controller as an agent knows it after first contact: all that is needed to verify other agents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustAnchor {
+    /// What the controller is called.
+    pub controller_id: AgentId,
+    /// The key that certifies agents.
+    pub public_key: PublicKey,
+}
+
+impl TrustAnchor {
+    /// SHA-256 of the controller's DER `SubjectPublicKeyInfo`: what people compare.
+    pub fn fingerprint(&self) -> KeyId {
+        self.public_key.key_id()
+    }
+
+    /// Verifies in this order: structure, controller key id, controller signature, agent signature, validity at `now`,
+    /// and the name, if the caller expects one.
+    pub fn verify(
+        &self,
+        provider: Provider,
+        certificate: AgentCertificate,
+        expected: Option<&AgentId>,
+        now: UnixTime,
+    ) -> Result<VerifiedCertificate, CertificateError> {
+        let validity = self.check_structure(&certificate)?;
+        self.check_controller(&certificate)?;
+        self.check_signatures(provider, &certificate)?;
+        validity.check(now)?;
+        let found = &certificate.agent_card.agent_id;
+        if let Some(expected) = expected.filter(|expected| *expected != found) {
+            return Err(CertificateError::WrongName { expected: expected.clone(), found: found.clone() });
+        }
+        let key_id = certificate.agent_card.public_key.key_id();
+        Ok(VerifiedCertificate(Arc::new(Verified { certificate, key_id, validity })))
+    }
+
+    /// What can be told without a signature; yields when both card and certificate hold.
+    fn check_structure(&self, certificate: &AgentCertificate) -> Result<Validity, StructureFlaw> {
+        let card = &certificate.agent_card;
+        check_card(card)?;
+        let size = wire::canonical_json(certificate)?.len();
+        if size > wire::MAX_CERTIFICATE {
+            return Err(StructureFlaw::TooLarge(size));
+        }
+        if certificate.expires_at > card.expires_at {
+            return Err(StructureFlaw::OutlivesCard);
+        }
+        if card.public_key == self.public_key {
+            return Err(StructureFlaw::ControllersKey);
+        }
+        let certified = Validity::new(certificate.issued_at, certificate.expires_at)?;
+        let begins = certified.issued_at().max(card.issued_at);
+        Ok(Validity::new(begins, certified.expires_at())?)
+    }
+
+    fn check_controller(&self, certificate: &AgentCertificate) -> Result<(), CertificateError> {
+        let (expected, found) = (self.fingerprint(), certificate.controller_key_id);
+        if found != expected {
+            return Err(CertificateError::WrongController { expected, found });
+        }
+        if certificate.controller_id != self.controller_id {
+            return Err(CertificateError::WrongControllerName {
+                expected: self.controller_id.clone(),
+                found: certificate.controller_id.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    fn check_signatures(
+        &self,
+        provider: Provider,
+        certificate: &AgentCertificate,
+    ) -> Result<(), CertificateError> {
+        let certified = certificate.certified_message().map_err(StructureFlaw::from)?;
+        let signature = &certificate.controller_signature;
+        signature::verify(provider, &self.public_key, SignatureLabel::Certificate, &certified, signature)
+            .map_err(|_| CertificateError::ControllerSignature)?;
+
+        let card = &certificate.agent_card;
+        let stated = card.enrolment_message(&certificate.nonce).map_err(StructureFlaw::from)?;
+        let signature = &certificate.agent_signature;
+        signature::verify(provider, &card.public_key, SignatureLabel::Enrolment, &stated, signature)
+            .map_err(|_| CertificateError::AgentSignature)
+    }
+}
+
+/// What every card must satisfy, signed or not; yields when it holds.
+pub(super) fn check_card(card: &AgentCard) -> Result<Validity, StructureFlaw> {
+    if card.protocol_version != PROTOCOL_VERSION {
+        return Err(StructureFlaw::ProtocolVersion(card.protocol_version));
+    }
+    if card.methods.len() > MAX_METHODS {
+        return Err(StructureFlaw::TooManyMethods(card.methods.len()));
+    }
+    Ok(Validity::new(card.issued_at, card.expires_at)?)
+}
+
+/// A certificate that [`TrustAnchor::verify`] has found good. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct VerifiedCertificate(Arc<Verified>);
+
+#[derive(Debug)]
+struct Verified {
+    certificate: AgentCertificate,
+    key_id: KeyId,
+    validity: Validity,
+}
+
+impl VerifiedCertificate {
+    /// The certificate as it goes over the wire.
+    pub fn certificate(&self) -> &AgentCertificate {
+        &self.0.certificate
+    }
+
+    /// The agent's name in the protocol.
+    pub fn agent_id(&self) -> &AgentId {
+        &self.card().agent_id
+    }
+
+    /// Its name for people.
+    pub fn name(&self) -> &FreeText<64> {
+        &self.card().name
+    }
+
+    /// Its identity key.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.card().public_key
+    }
+
+    /// The fingerprint of its identity key.
+    pub fn key_id(&self) -> KeyId {
+        self.0.key_id
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &AgentAddress {
+        &self.card().address
+    }
+
+    /// SHA-256 of the DER `SubjectPublicKeyInfo` of its TLS key.
+    pub fn tls_spki_sha256(&self) -> &Hex<32> {
+        &self.card().tls_spki_sha256
+    }
+
+    /// When the first of card and certificate ends.
+    pub fn expires_at(&self) -> UnixTime {
+        self.0.validity.expires_at()
+    }
+
+    /// How long it still holds after `now`, without the skew.
+    pub fn remaining(&self, now: UnixTime) -> Duration {
+        self.expires_at().since(now)
+    }
+
+    /// Whether it holds at `now`, for as long as it is kept.
+    pub fn check_validity(&self, now: UnixTime) -> Result<(), CertificateError> {
+        Ok(self.0.validity.check(now)?)
+    }
+
+    fn card(&self) -> &AgentCard {
+        &self.0.certificate.agent_card
+    }
+}
+
+/// Why a certificate is not good, one variant a reason. For the log and for the person whose agent verifies; a peer
+/// learns one code for all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// It contradicts itself or the protocol. The peer's agent or its controller is at fault, or of another version:
+    /// have it updated and enrolled again.
+    #[error("certificate is malformed: {0}")]
+    Structure(#[from] StructureFlaw),
+    /// Another controller's key certified it. Either the two agents belong to different controllers, or the controller
+    /// has changed its key: compare both fingerprints with what the controller shows under `info`.
+    #[error(
+        "certified under controller key {found}, but the trusted one is {expected}; compare the fingerprints"
+    )]
+    WrongController {
+        /// The trusted key's fingerprint.
+        expected: KeyId,
+        /// What the certificate says.
+        found: KeyId,
+    },
+    /// The trusted key, under another controller's name. Run `setup` again on the agent that was enrolled first.
+    #[error("certified by controller {found}, but the trusted one is called {expected}")]
+    WrongControllerName {
+        /// The trusted controller's name.
+        expected: AgentId,
+        /// What the certificate says.
+        found: AgentId,
+    },
+    /// The trusted controller did not sign this. It was altered or forged: do not go on; fetch it anew from the peer,
+    /// and tell its operator if that does not help.
+    #[error("the controller's signature does not verify: the certificate was altered or forged")]
+    ControllerSignature,
+    /// The holder of the card's key did not sign this card for this enrolment. The controller issued it wrongly: tell
+    /// the controller's operator.
+    #[error("the agent's own signature does not verify: possession of the key is not proved")]
+    AgentSignature,
+    /// It does not hold now. Expired: the peer's operator runs `setup` again. Not yet valid: one of the clocks is wrong.
+    #[error("certificate is not valid now: {0}")]
+    Validity(#[from] ValidityError),
+    /// Good, but another agent's. Check the address and the id that were asked for.
+    #[error("the certificate belongs to {found}, not to {expected}; check address and agent id")]
+    WrongName {
+        /// Whom the caller meant.
+        expected: AgentId,
+        /// Whose it is.
+        found: AgentId,
+    },
+}
+
+/// How a card or a certificate contradicts itself or the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum StructureFlaw {
+    /// Written for another protocol version.
+    #[error("protocol version {0}, while this agent speaks {PROTOCOL_VERSION}")]
+    ProtocolVersion(u32),
+    /// More than [`MAX_METHODS`].
+    #[error("{0} methods, where {MAX_METHODS} are allowed")]
+    TooManyMethods(usize),
+    /// More than [`wire::MAX_CERTIFICATE`] bytes of canonical JSON.
+    #[error("{0} bytes of JSON")]
+    TooLarge(usize),
+    /// The card, the certificate, or the time that both hold, ends before it begins.
+    #[error(transparent)]
+    Validity(#[from] ValidityError),
+    /// Certified for longer than the agent signed for.
+    #[error("the certificate outlives its card")]
+    OutlivesCard,
+    /// The card's key is the controller's own, which certifies and does nothing else.
+    #[error("the card holds the controller's own key")]
+    ControllersKey,
+    /// It has no canonical JSON.
+    #[error(transparent)]
+    Encoding(#[from] WireError),
+}
