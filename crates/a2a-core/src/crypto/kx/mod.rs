@@ -1,0 +1,187 @@
+//! The three key exchange suites: classical Diffie-Hellman, alone or hybridised with ML-KEM-768.
+//!
+//! A hybrid's secret is the KEM's followed by the classical one (`ml_kem || dh`), so it stands as long as either does.
+//! Nothing here is authenticated: the handshake signs the shares before it hands them over.
+
+mod classical;
+pub mod modp;
+pub mod x25519;
+
+use std::fmt::{self, Debug, Display};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use self::classical::{ClassicalSecret, ClassicalShare};
+use super::CryptoError;
+use super::provider::{Decapsulator, ML_KEM_768_CIPHERTEXT_LEN, ML_KEM_768_KEY_LEN, Provider};
+
+/// A key exchange suite, in the order of preference: the first is the best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Suite {
+    /// RFC 3526 group 14 and ML-KEM-768; the default.
+    #[serde(rename = "A2A-MODP2048-MLKEM768")]
+    Modp2048MlKem768,
+    /// X25519 and ML-KEM-768; fast, for busy agents.
+    #[serde(rename = "A2A-X25519-MLKEM768")]
+    X25519MlKem768,
+    /// RFC 3526 group 14 alone; mandatory to implement.
+    #[serde(rename = "A2A-MODP2048")]
+    Modp2048,
+}
+
+impl Suite {
+    /// Every suite, the best first.
+    pub const ALL: [Self; 3] = [Self::Modp2048MlKem768, Self::X25519MlKem768, Self::Modp2048];
+
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Modp2048MlKem768 => "A2A-MODP2048-MLKEM768",
+            Self::X25519MlKem768 => "A2A-X25519-MLKEM768",
+            Self::Modp2048 => "A2A-MODP2048",
+        }
+    }
+
+    /// Whether ML-KEM-768 is part of it.
+    pub const fn is_hybrid(self) -> bool {
+        match self {
+            Self::Modp2048MlKem768 | Self::X25519MlKem768 => true,
+            Self::Modp2048 => false,
+        }
+    }
+}
+
+impl Display for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Suite {
+    type Err = UnknownSuite;
+
+    fn from_str(name: &str) -> Result<Self, UnknownSuite> {
+        Self::ALL.into_iter().find(|suite| suite.as_str() == name).ok_or(UnknownSuite)
+    }
+}
+
+/// A name that is no suite's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("unknown suite: choose A2A-MODP2048-MLKEM768, A2A-X25519-MLKEM768 or A2A-MODP2048")]
+pub struct UnknownSuite;
+
+/// The initiator's half of an exchange as it goes over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InitiatorShare {
+    /// DER SubjectPublicKeyInfo: with the group's parameters for MODP (PKCS #3 dhKeyAgreement, 1.2.840.113549.1.3.1),
+    /// RFC 8410 for X25519.
+    pub dh_public_key: Vec<u8>,
+    /// 1184 bytes, in a hybrid.
+    pub kem_public_key: Option<Vec<u8>>,
+}
+
+/// The responder's half as it goes over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResponderShare {
+    /// As in [`InitiatorShare`].
+    pub dh_public_key: Vec<u8>,
+    /// 1088 bytes, in a hybrid.
+    pub kem_ciphertext: Option<Vec<u8>>,
+}
+
+/// The initiator's ephemeral secrets: used once, zeroised.
+pub struct InitiatorSecrets {
+    suite: Suite,
+    provider: Provider,
+    dh: ClassicalSecret,
+    kem: Option<Box<dyn Decapsulator>>,
+}
+
+impl InitiatorSecrets {
+    /// Makes fresh ephemeral keys for `suite`.
+    pub fn generate(suite: Suite, provider: Provider) -> Result<(Self, InitiatorShare), CryptoError> {
+        let kem = if suite.is_hybrid() { Some(provider.generate_ml_kem_768()?) } else { None };
+        let (dh, dh_public_key) = ClassicalSecret::generate(suite, provider)?;
+        let kem_public_key = kem.as_ref().map(|kem| kem.encapsulation_key());
+        Ok((Self { suite, provider, dh, kem }, InitiatorShare { dh_public_key, kem_public_key }))
+    }
+
+    /// Combines them with the responder's share. A share of the wrong shape or out of range is
+    /// [`CryptoError::BadShare`] or [`CryptoError::BadGroup`], before any exponentiation.
+    pub fn agree(self, share: &ResponderShare) -> Result<SharedSecret, CryptoError> {
+        let peer = ClassicalShare::parse(self.suite, &share.dh_public_key)?;
+        let ciphertext = kem_part(self.suite, share.kem_ciphertext.as_deref(), ML_KEM_768_CIPHERTEXT_LEN)?;
+        let kem = match (self.kem, ciphertext) {
+            (Some(key), Some(ciphertext)) => Some(key.decapsulate(ciphertext)?),
+            _ => None,
+        };
+        let dh = self.dh.agree(self.provider, &peer)?;
+        Ok(SharedSecret::combine(kem.as_deref(), &dh))
+    }
+}
+
+impl Debug for InitiatorSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InitiatorSecrets(..)")
+    }
+}
+
+/// The responder's whole part: fresh ephemeral keys, encapsulation, agreement. A share of the wrong shape or out of
+/// range is [`CryptoError::BadShare`] or [`CryptoError::BadGroup`], before any exponentiation.
+pub fn respond(
+    suite: Suite,
+    provider: Provider,
+    share: &InitiatorShare,
+) -> Result<(ResponderShare, SharedSecret), CryptoError> {
+    let peer = ClassicalShare::parse(suite, &share.dh_public_key)?;
+    let kem_key = kem_part(suite, share.kem_public_key.as_deref(), ML_KEM_768_KEY_LEN)?;
+    let kem = kem_key.map(|key| provider.encapsulate_ml_kem_768(key)).transpose()?;
+    let (dh, dh_public_key) = ClassicalSecret::generate(suite, provider)?;
+    let dh = dh.agree(provider, &peer)?;
+    let secret = SharedSecret::combine(kem.as_ref().map(|kem| &*kem.shared_secret), &dh);
+    Ok((ResponderShare { dh_public_key, kem_ciphertext: kem.map(|kem| kem.ciphertext) }, secret))
+}
+
+/// What both sides end up with: 32 (X25519) or 256 (MODP, left-padded) bytes, with 32 of ML-KEM before them in a
+/// hybrid. It goes into the key schedule and nowhere else.
+pub struct SharedSecret(pub(crate) Zeroizing<Vec<u8>>);
+
+impl SharedSecret {
+    fn combine(kem: Option<&[u8; 32]>, dh: &[u8]) -> Self {
+        let kem: &[u8] = kem.map_or(&[], |secret| secret);
+        // The full capacity at once: growing would leave a copy behind.
+        let mut secret = Zeroizing::new(Vec::with_capacity(kem.len() + dh.len()));
+        secret.extend_from_slice(kem);
+        secret.extend_from_slice(dh);
+        Self(secret)
+    }
+}
+
+/// In constant time for secrets of one length.
+impl PartialEq for SharedSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for SharedSecret {}
+
+impl Debug for SharedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedSecret(..)")
+    }
+}
+
+/// The KEM's part of a share, there exactly if the suite wants it, and of the right length.
+fn kem_part(suite: Suite, part: Option<&[u8]>, len: usize) -> Result<Option<&[u8]>, CryptoError> {
+    match part {
+        None if suite.is_hybrid() => Err(CryptoError::BadShare("the suite's ML-KEM part is missing")),
+        Some(_) if !suite.is_hybrid() => Err(CryptoError::BadShare("the suite has no ML-KEM part")),
+        Some(bytes) if bytes.len() != len => Err(CryptoError::BadShare("the ML-KEM part has a wrong length")),
+        part => Ok(part),
+    }
+}
