@@ -1,0 +1,132 @@
+//! An agent's options, and the complete configuration they become.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use a2a_core::agent_id::{AgentAddress, AgentId};
+use a2a_core::crypto::kx::Suite;
+use a2a_core::crypto::signature::KeyId;
+use a2a_core::text::FreeText;
+use clap::Args;
+
+use super::{Accept, CommonArgs};
+use crate::agent::Agent;
+use crate::error::NodeError;
+
+/// What an agent takes.
+#[derive(Debug, Clone, Args)]
+pub struct AgentArgs {
+    /// What every program takes.
+    #[command(flatten)]
+    pub common: CommonArgs,
+
+    /// The controller's address
+    #[arg(long, env = "A2A_CONTROLLER", value_name = "URL", default_value = "https://localhost:5000")]
+    pub controller: AgentAddress,
+
+    /// The controller's fingerprint, for first contact: 64 hexadecimal digits
+    #[arg(long, env = "A2A_CONTROLLER_FINGERPRINT", value_name = "HEX")]
+    pub controller_fingerprint: Option<KeyId>,
+
+    /// This agent's id [default: the program's own]
+    #[arg(long, env = "A2A_AGENT_ID", value_name = "ID")]
+    pub agent_id: Option<AgentId>,
+
+    /// This agent's name, as others see it
+    #[arg(long, env = "A2A_NAME", value_name = "TEXT")]
+    pub name: Option<String>,
+
+    /// Where others reach this agent; certified by the controller [default: localhost and the port]
+    #[arg(long, env = "A2A_ADDRESS", value_name = "URL")]
+    pub address: Option<AgentAddress>,
+
+    /// Who may open a session: ask, all, none, or agent ids with commas between [default: ask; worker: all]
+    #[arg(long, env = "A2A_ACCEPT", value_name = "WHO")]
+    pub accept: Option<Accept>,
+
+    /// Suites that this agent takes part in, with commas between [default: all]
+    #[arg(long, env = "A2A_SUITES", value_name = "SUITES", value_delimiter = ',')]
+    pub suites: Vec<Suite>,
+
+    /// How long a session may be silent
+    #[arg(long, env = "A2A_IDLE_TIMEOUT", value_name = "TIME", default_value = "10m",
+          value_parser = humantime::parse_duration)]
+    pub idle_timeout: Duration,
+
+    /// How long a session may last
+    #[arg(long, env = "A2A_MAX_SESSION_AGE", value_name = "TIME", default_value = "12h",
+          value_parser = humantime::parse_duration)]
+    pub max_session_age: Duration,
+
+    /// How long a request waits for a person before it counts as refused
+    #[arg(long, env = "A2A_CONSENT_TIMEOUT", value_name = "TIME", default_value = "120s",
+          value_parser = humantime::parse_duration)]
+    pub consent_timeout: Duration,
+}
+
+/// Everything an agent is told, complete.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where keys and certificates live.
+    pub data_dir: PathBuf,
+    /// Where the controller's TLS root may stand.
+    pub ca_file: PathBuf,
+    /// The controller's address.
+    pub controller: AgentAddress,
+    /// The controller's fingerprint, if it was given.
+    pub controller_fingerprint: Option<KeyId>,
+    /// This agent's id.
+    pub agent_id: AgentId,
+    /// This agent's name.
+    pub name: FreeText<64>,
+    /// What the card says; if none was given, `https://localhost:<bound port>`.
+    pub address: Option<AgentAddress>,
+    /// Who may open a session.
+    pub accept: Accept,
+    /// The suites this agent takes part in, the preferred one first; never empty.
+    pub suites: Vec<Suite>,
+    /// How long a session may be silent.
+    pub idle_timeout: Duration,
+    /// How long a session may last.
+    pub max_session_age: Duration,
+    /// How long a request waits for a person.
+    pub consent_timeout: Duration,
+}
+
+impl AgentArgs {
+    /// Completes what was told with what `agent` brings. Suites are put into the protocol's order of preference.
+    pub fn resolve(&self, agent: &dyn Agent) -> Result<AgentConfig, NodeError> {
+        let profile = agent.profile();
+        let mut suites = if self.suites.is_empty() { Suite::ALL.to_vec() } else { self.suites.clone() };
+        suites.sort();
+        suites.dedup();
+        let unasked = if agent.unattended() { Accept::All } else { Accept::Ask };
+        Ok(AgentConfig {
+            listen: self.common.listen(profile.port),
+            data_dir: self.common.data_dir(profile.program),
+            ca_file: self.common.ca_file.clone(),
+            controller: self.controller.clone(),
+            controller_fingerprint: self.controller_fingerprint,
+            agent_id: match &self.agent_id {
+                Some(id) => id.clone(),
+                None => parsed("--agent-id", profile.agent_id)?,
+            },
+            name: parsed("--name", self.name.as_deref().unwrap_or(profile.name))?,
+            address: self.address.clone(),
+            accept: self.accept.clone().unwrap_or(unasked),
+            suites,
+            idle_timeout: self.idle_timeout,
+            max_session_age: self.max_session_age,
+            consent_timeout: self.consent_timeout,
+        })
+    }
+}
+
+fn parsed<T: FromStr<Err: Display>>(option: &str, text: &str) -> Result<T, NodeError> {
+    text.parse().map_err(|error| NodeError::Environment(format!("{option} does not fit: {error}")))
+}

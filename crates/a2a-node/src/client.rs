@@ -1,0 +1,208 @@
+//! The HTTPS client: bounded in time and size, and willing to follow nobody elsewhere.
+//!
+//! Whom it believes is the TLS configuration's affair ([`crate::tls::client`]). It takes no redirects, no proxy from
+//! the environment and no compressed answers, and keeps connections open for the next call.
+
+use std::error::Error as _;
+use std::io;
+use std::time::Duration;
+
+use a2a_core::text::shown;
+use a2a_core::wire;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, RequestBuilder, Response, redirect};
+use rustls::ClientConfig;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::error::NodeError;
+use crate::http::ErrorBody;
+
+/// An HTTPS client. Cheap to clone; clones share their connections.
+#[derive(Debug, Clone)]
+pub struct HttpsClient(Client);
+
+/// A successful answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status, from 200 to 299.
+    pub status: u16,
+    /// What the body is declared to be; empty if it is not said.
+    pub content_type: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl HttpsClient {
+    /// A client that believes whom `tls` believes.
+    pub fn new(tls: ClientConfig) -> Result<Self, NodeError> {
+        Client::builder()
+            .tls_backend_preconfigured(tls)
+            .https_only(true)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .tcp_nodelay(true)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .http2_max_header_list_size(MAX_HEADERS)
+            .build()
+            .map(Self)
+            .map_err(|error| NodeError::Environment(format!("the HTTPS client cannot start: {error}")))
+    }
+
+    /// Fetches JSON of at most `limit` bytes, read strictly.
+    pub async fn get_json<T>(&self, url: &str, limit: usize, timeout: Duration) -> Result<T, ClientError>
+    where
+        T: DeserializeOwned + Serialize,
+    {
+        read_json(&answer(self.0.get(url), limit, timeout).await?, limit)
+    }
+
+    /// Sends JSON and reads JSON of at most `limit` bytes, strictly.
+    pub async fn post_json<T>(
+        &self,
+        url: &str,
+        body: &(impl Serialize + Sync),
+        limit: usize,
+        timeout: Duration,
+    ) -> Result<T, ClientError>
+    where
+        T: DeserializeOwned + Serialize,
+    {
+        let bytes = serde_json::to_vec(body).map_err(|error| ClientError::BadAnswer(error.to_string()))?;
+        read_json(&self.post_bytes(url, JSON, bytes, limit, timeout).await?, limit)
+    }
+
+    /// Sends a body as it stands and reads an answer of at most `limit` bytes.
+    pub async fn post_bytes(
+        &self,
+        url: &str,
+        content_type: &str,
+        body: Vec<u8>,
+        limit: usize,
+        timeout: Duration,
+    ) -> Result<Answer, ClientError> {
+        answer(self.0.post(url).header(CONTENT_TYPE, content_type).body(body), limit, timeout).await
+    }
+}
+
+/// Why a call brought no answer that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// Nobody listens there, or the connection broke.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It took too long.
+    #[error("no answer in time")]
+    Timeout,
+    /// The server is not the one that is believed, or speaks no TLS.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// The server answered with an error; its words are filtered for display.
+    #[error("{error} ({message})")]
+    Api {
+        /// The HTTP status.
+        status: u16,
+        /// Its word for programs: `[a-z0-9_]`.
+        code: String,
+        /// What happened, in its words.
+        error: String,
+        /// What to do, in its words.
+        message: String,
+    },
+    /// The server answered with something else than it should.
+    #[error("unintelligible answer: {0}")]
+    BadAnswer(String),
+}
+
+async fn answer(request: RequestBuilder, limit: usize, timeout: Duration) -> Result<Answer, ClientError> {
+    let mut response = request.timeout(timeout).send().await.map_err(connection_error)?;
+    let status = response.status();
+    if !status.is_success() {
+        return Err(api_error(status.as_u16(), &read(&mut response, MAX_ERROR).await?));
+    }
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default().to_owned();
+    Ok(Answer { status: status.as_u16(), content_type, body: read(&mut response, limit).await? })
+}
+
+async fn read(response: &mut Response, limit: usize) -> Result<Vec<u8>, ClientError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(connection_error)? {
+        if body.len() + chunk.len() > limit {
+            return Err(ClientError::BadAnswer(format!("longer than {limit} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn read_json<T: DeserializeOwned + Serialize>(answer: &Answer, limit: usize) -> Result<T, ClientError> {
+    // The parser's words may quote the peer's.
+    wire::from_json(&answer.body, limit).map_err(|error| ClientError::BadAnswer(filtered(&error.to_string())))
+}
+
+fn api_error(status: u16, body: &[u8]) -> ClientError {
+    let is_code = |code: &str| {
+        (1..=64).contains(&code.len())
+            && code.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    };
+    match wire::from_json::<ErrorBody>(body, MAX_ERROR) {
+        Ok(body) if is_code(&body.code) => ClientError::Api {
+            status,
+            code: body.code,
+            error: filtered(&body.error),
+            message: filtered(&body.message),
+        },
+        _ => ClientError::BadAnswer(format!("HTTP status {status}")),
+    }
+}
+
+fn connection_error(error: reqwest::Error) -> ClientError {
+    if error.is_timeout() {
+        return ClientError::Timeout;
+    }
+    if let Some(reason) = tls_reason(&error) {
+        return ClientError::Tls(reason);
+    }
+    let mut reason = String::new();
+    let mut cause: Option<&dyn std::error::Error> = error.source();
+    while let Some(error) = cause {
+        // The innermost error says it best: `connection refused`, after layers of `client error`.
+        reason = error.to_string();
+        cause = error.source();
+    }
+    ClientError::Unreachable(if reason.is_empty() { error.without_url().to_string() } else { reason })
+}
+
+/// What TLS had against the server, if it was TLS.
+fn tls_reason(error: &reqwest::Error) -> Option<String> {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let inner = wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(tls) = inner.or_else(|| error.downcast_ref::<rustls::Error>()) {
+            return Some(tls.to_string());
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn filtered(text: &str) -> String {
+    let end = text.char_indices().nth(MAX_WORDS).map_or(text.len(), |(index, _)| index);
+    shown(&text[..end]).into_owned()
+}
+
+const JSON: &str = "application/json";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+/// Bytes of an HTTP/2 answer's header.
+const MAX_HEADERS: u32 = 16 * 1024;
+/// Bytes of an error's body.
+const MAX_ERROR: usize = 8 * 1024;
+/// Characters of a peer's explanation.
+const MAX_WORDS: usize = 400;

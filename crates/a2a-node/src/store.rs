@@ -1,0 +1,174 @@
+//! A program's files: one directory that one process owns, with atomic and durable writes.
+//!
+//! It knows nothing of what it keeps. Secrets are files that only their owner may read; a file that others can read
+//! is refused rather than mended, since its content may be known already.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::error::NodeError;
+
+/// A directory that this process has to itself for as long as the value lives.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the directory if need be, closes it to others, and takes its lock.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))?;
+        fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(at(path))?;
+        let lock_path = path.join(LOCK_FILE);
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(SECRET_MODE)
+            .open(&lock_path)
+            .map_err(at(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(StoreError::Io { path: lock_path, source }),
+        }
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The content of a file, or `None` if there is no such file.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.path.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StoreError::Io { path, source }),
+        }
+    }
+
+    /// Replaces a file as a whole; when this returns, the new content survives a power cut.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        write_file(&self.path.join(name), bytes, SECRET_MODE)
+    }
+
+    /// As [`DataDir::read`], for a secret: refuses a file that group or others may touch.
+    pub fn read_secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let path = self.path.join(name);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StoreError::Io { path, source }),
+        };
+        // Of the open file, not of the path: nobody can swap it in between.
+        let metadata = file.metadata().map_err(at(&path))?;
+        if metadata.permissions().mode() & 0o077 != 0 {
+            return Err(StoreError::Exposed { path });
+        }
+        // Room for all of it at once: a growing buffer would leave copies behind.
+        let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX).min(SECRET_LIMIT);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(len + 1));
+        file.take(len as u64).read_to_end(&mut bytes).map_err(at(&path))?;
+        Ok(Some(bytes))
+    }
+
+    /// As [`DataDir::write`], for a secret: only the owner may read it.
+    pub fn write_secret(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        write_file(&self.path.join(name), bytes, SECRET_MODE)
+    }
+
+    /// A file's content as JSON. Unknown fields are refused if `T` refuses them.
+    pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let Some(bytes) = self.read(name)? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|source| self.malformed(name, &source))
+    }
+
+    /// Writes a value as JSON, indented for whoever looks into it.
+    pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), StoreError> {
+        let bytes = serde_json::to_vec_pretty(value).map_err(|source| self.malformed(name, &source))?;
+        self.write(name, &bytes)
+    }
+
+    fn malformed(&self, name: &str, source: &serde_json::Error) -> StoreError {
+        StoreError::Malformed { path: self.path.join(name), reason: source.to_string() }
+    }
+}
+
+/// Replaces a file as a whole, with `mode`; durable when it returns. Outside a [`DataDir`] only the controller's
+/// public `certs/ca.pem` is written.
+pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Made with 0600 and opened up before it gets its name: never more open than it should be.
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir).map_err(at(dir))?;
+    file.write_all(bytes).map_err(at(path))?;
+    file.as_file().set_permissions(Permissions::from_mode(mode)).map_err(at(path))?;
+    file.as_file().sync_all().map_err(at(path))?;
+    file.persist(path).map_err(|error| StoreError::Io { path: path.to_owned(), source: error.error })?;
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(at(dir))
+}
+
+/// Why a file could not be read or written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process has the directory.
+    #[error(
+        "{} is in use by another process: stop that one, or choose another directory with --data-dir",
+        path.display()
+    )]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Others may read a secret.
+    #[error(
+        "{} can be read by others: run `chmod 600 {}`, and replace the key if anyone may have seen it",
+        path.display(), path.display()
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What stands in a file is not what should.
+    #[error("{} is damaged ({reason}): restore it from a backup, or move it away and start anew", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl From<StoreError> for NodeError {
+    fn from(error: StoreError) -> Self {
+        Self::Environment(error.to_string())
+    }
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError::Io { path: path.clone(), source }
+}
+
+const LOCK_FILE: &str = "lock";
+const SECRET_MODE: u32 = 0o600;
+/// The longest secret that is read, in bytes; an RSA-4096 key takes 2.4 KiB.
+const SECRET_LIMIT: usize = 64 * 1024;

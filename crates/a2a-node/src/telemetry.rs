@@ -1,0 +1,69 @@
+//! Logging: where lines go and what they look like. What is logged, each module decides; secrets and bodies never are.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::args::{CommonArgs, LogFormat};
+use crate::error::NodeError;
+
+/// Starts logging for the whole process; call it once, first.
+pub fn init(args: &CommonArgs, program: &str) -> Result<(), NodeError> {
+    let filter = EnvFilter::try_new(&args.log)
+        .map_err(|error| environment(format!("--log {:?} is no level and no filter: {error}", args.log)))?;
+    match LogSink::choose(args, program) {
+        LogSink::Stderr => install(args.log_format, filter, io::stderr),
+        LogSink::File(path) => install(args.log_format, filter, Mutex::new(open(&path)?)),
+    }
+}
+
+/// Where log lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogSink {
+    /// Nobody is typing: beside the results.
+    Stderr,
+    /// A person has the screen: into a file.
+    File(PathBuf),
+}
+
+impl LogSink {
+    /// A file when a person sits in front of the program, else stderr.
+    pub fn choose(args: &CommonArgs, program: &str) -> Self {
+        let interactive = !args.headless && args.exec.is_none() && io::stdin().is_terminal();
+        if interactive {
+            Self::File(args.data_dir(program).join(format!("{program}.log")))
+        } else {
+            Self::Stderr
+        }
+    }
+}
+
+fn install<W>(format: LogFormat, filter: EnvFilter, writer: W) -> Result<(), NodeError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
+    match format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    }
+    .map_err(|error| environment(format!("logging cannot start: {error}")))
+}
+
+fn open(path: &Path) -> Result<File, NodeError> {
+    let cannot =
+        |error: io::Error| environment(format!("the log {} cannot be opened: {error}", path.display()));
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir).map_err(cannot)?;
+    }
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(cannot)
+}
+
+fn environment(text: String) -> NodeError {
+    NodeError::Environment(text)
+}
