@@ -4,6 +4,7 @@ pub mod aead;
 pub mod kdf;
 pub mod kx;
 pub mod provider;
+mod public_key;
 pub mod signature;
 
 use thiserror::Error;

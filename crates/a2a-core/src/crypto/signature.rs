@@ -5,20 +5,14 @@
 //!
 //! No arithmetic is here: a [`CryptoProvider`](super::provider::CryptoProvider) signs and verifies.
 
-use std::fmt::{self, Debug};
-use std::sync::Arc;
+use std::fmt::Debug;
 
-use der::asn1::BitStringRef;
-use der::pem::{self, LineEnding};
-use der::{Decode, Encode};
-use pkcs1::RsaPublicKeyRef;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use sha2::{Digest, Sha256};
-use spki::SubjectPublicKeyInfoRef;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::CryptoError;
 use super::provider::Provider;
+pub use super::public_key::{KeyId, PublicKey};
 use crate::wire::Base64;
 
 /// Signs `message` for the use that `label` names.
@@ -109,135 +103,28 @@ pub trait SigningKey: Debug + Send + Sync {
     fn to_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, CryptoError>;
 }
 
-/// An RSA public key that is acceptable: 2048, 3072 or 4096 bits, e = 65537, canonical DER SubjectPublicKeyInfo
-/// (RFC 5280, section 4.1.2.7; RFC 3279, section 2.3.1). Cheap to clone. On the wire: PEM, exactly as
-/// [`Self::to_pem`] writes it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PublicKey(Arc<Inner>);
-
-/// SHA-256 of a key's DER SubjectPublicKeyInfo: 64 lower-case hexadecimal digits on the wire.
-pub type KeyId = crate::wire::Hex<32>;
-
-#[derive(PartialEq, Eq)]
-struct Inner {
-    spki_der: Vec<u8>,
-    pem: String,
-    key_id: KeyId,
-    bits: usize,
-}
-
-impl PublicKey {
-    /// Reads DER SubjectPublicKeyInfo. Anything but the one encoding of an acceptable key is
-    /// [`CryptoError::BadKey`].
-    pub fn from_spki_der(spki_der: &[u8]) -> Result<Self, CryptoError> {
-        let spki = SubjectPublicKeyInfoRef::from_der(spki_der)
-            .map_err(|_| CryptoError::BadKey("not DER SubjectPublicKeyInfo"))?;
-        if spki.algorithm != pkcs1::ALGORITHM_ID {
-            return Err(CryptoError::BadKey("not rsaEncryption with NULL parameters"));
-        }
-        let rsa = spki
-            .subject_public_key
-            .as_bytes()
-            .and_then(|bytes| RsaPublicKeyRef::from_der(bytes).ok())
-            .ok_or(CryptoError::BadKey("not an RSAPublicKey"))?;
-        let bits = checked_bits(&rsa)?;
-        if encode(&rsa).ok().as_deref() != Some(spki_der) {
-            return Err(CryptoError::BadKey("not canonical DER"));
-        }
-        let pem = pem::encode_string(PEM_LABEL, LineEnding::LF, spki_der)
-            .map_err(|_| CryptoError::BadKey("cannot be written as PEM"))?;
-        let key_id = KeyId::from(<[u8; 32]>::from(Sha256::digest(spki_der)));
-        Ok(Self(Arc::new(Inner { spki_der: spki_der.to_vec(), pem, key_id, bits })))
-    }
-
-    /// Reads PEM (RFC 7468): exactly what [`Self::to_pem`] writes, of which the final newline may be missing.
-    pub fn from_pem(pem: &str) -> Result<Self, CryptoError> {
-        let (label, der) =
-            pem::decode_vec(pem.as_bytes()).map_err(|_| CryptoError::BadKey("not a PEM public key"))?;
-        if label != PEM_LABEL {
-            return Err(CryptoError::BadKey("not a PEM public key"));
-        }
-        let key = Self::from_spki_der(&der)?;
-        if key.0.pem.trim_end_matches('\n') != pem.strip_suffix('\n').unwrap_or(pem) {
-            return Err(CryptoError::BadKey("not canonical PEM"));
-        }
-        Ok(key)
-    }
-
-    /// PEM as RFC 7468 wants it generated: lines of 64 characters, `\n` after each, the last included.
-    pub fn to_pem(&self) -> String {
-        self.0.pem.clone()
-    }
-
-    /// DER SubjectPublicKeyInfo: 294, 422 or 550 bytes.
-    pub fn spki_der(&self) -> &[u8] {
-        &self.0.spki_der
-    }
-
-    /// The key's name: SHA-256 of [`Self::spki_der`].
-    pub fn key_id(&self) -> KeyId {
-        self.0.key_id
-    }
-
-    /// Bits in the modulus: 2048, 3072 or 4096.
-    pub fn bits(&self) -> usize {
-        self.0.bits
-    }
-}
-
-impl Debug for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({})", self.0.key_id)
-    }
-}
-
-impl Serialize for PublicKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.pem)
-    }
-}
-
-impl<'de> Deserialize<'de> for PublicKey {
-    /// Stricter than [`PublicKey::from_pem`]: a signature over the parsed value must be one over what was received.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let pem = String::deserialize(deserializer)?;
-        let key = Self::from_pem(&pem).map_err(de::Error::custom)?;
-        if key.0.pem != pem {
-            return Err(de::Error::custom(CryptoError::BadKey("not canonical PEM")));
-        }
-        Ok(key)
-    }
-}
-
-fn checked_bits(rsa: &RsaPublicKeyRef<'_>) -> Result<usize, CryptoError> {
-    let modulus = rsa.modulus.as_bytes();
-    if rsa.public_exponent.as_bytes() != PUBLIC_EXPONENT {
-        return Err(CryptoError::BadKey("public exponent is not 65537"));
-    }
-    let (Some(first), Some(last)) = (modulus.first(), modulus.last()) else {
-        return Err(CryptoError::BadKey("modulus is empty"));
-    };
-    if !MODULUS_BYTES.contains(&modulus.len()) || first & 0x80 == 0 {
-        return Err(CryptoError::BadKey("modulus is not of 2048, 3072 or 4096 bits"));
-    }
-    if last & 1 == 0 {
-        return Err(CryptoError::BadKey("modulus is even"));
-    }
-    Ok(modulus.len() * 8)
-}
-
-fn encode(rsa: &RsaPublicKeyRef<'_>) -> der::Result<Vec<u8>> {
-    let pkcs1 = rsa.to_der()?;
-    let subject_public_key = BitStringRef::from_bytes(&pkcs1)?;
-    SubjectPublicKeyInfoRef { algorithm: pkcs1::ALGORITHM_ID, subject_public_key }.to_der()
-}
-
 /// What is really signed.
 fn signed_content(label: SignatureLabel, message: &[u8]) -> Vec<u8> {
     [&[b' '; 64], PREFIX, label.as_str().as_bytes(), &[0], message].concat()
 }
 
 const PREFIX: &[u8] = b"a2a/1 ";
-const PEM_LABEL: &str = "PUBLIC KEY";
-const PUBLIC_EXPONENT: [u8; 3] = [1, 0, 1];
-const MODULUS_BYTES: [usize; 3] = [256, 384, 512];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signed_content_is_padding_version_label_zero_and_message() {
+        let expected = format!("{}a2a/1 ke-init\0message", " ".repeat(64));
+        assert_eq!(signed_content(SignatureLabel::KeyExchangeInit, b"message"), expected.as_bytes());
+    }
+
+    #[test]
+    fn labels_are_distinct_and_none_holds_the_separator() {
+        for (i, label) in SignatureLabel::ALL.iter().enumerate() {
+            assert!(!label.as_str().contains('\0'));
+            assert!(SignatureLabel::ALL[i + 1..].iter().all(|other| other.as_str() != label.as_str()));
+        }
+    }
+}

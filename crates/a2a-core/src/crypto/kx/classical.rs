@@ -15,7 +15,7 @@ pub(super) enum ClassicalSecret {
 }
 
 impl ClassicalSecret {
-    /// A fresh secret, and the public half as DER SubjectPublicKeyInfo.
+    /// A fresh secret, and the public half as DER `SubjectPublicKeyInfo`.
     pub(super) fn generate(suite: Suite, provider: Provider) -> Result<(Self, Vec<u8>), CryptoError> {
         match suite {
             Suite::Modp2048MlKem768 | Suite::Modp2048 => {
@@ -48,6 +48,7 @@ impl ClassicalSecret {
 }
 
 /// The peer's public half, parsed and in range.
+#[expect(clippy::large_enum_variant, reason = "one on the stack for one step; a box would save nothing")]
 pub(super) enum ClassicalShare {
     Modp(DhPublicKey),
     X25519(X25519PublicKey),

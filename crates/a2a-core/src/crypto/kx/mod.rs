@@ -77,7 +77,7 @@ pub struct UnknownSuite;
 /// The initiator's half of an exchange as it goes over the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InitiatorShare {
-    /// DER SubjectPublicKeyInfo: with the group's parameters for MODP (PKCS #3 dhKeyAgreement, 1.2.840.113549.1.3.1),
+    /// DER `SubjectPublicKeyInfo`: with the group's parameters for MODP (PKCS #3 dhKeyAgreement, 1.2.840.113549.1.3.1),
     /// RFC 8410 for X25519.
     pub dh_public_key: Vec<u8>,
     /// 1184 bytes, in a hybrid.

@@ -83,7 +83,7 @@ impl Debug for DhSecret {
 pub struct DhPublicKey(U2048);
 
 impl DhPublicKey {
-    /// Reads DER SubjectPublicKeyInfo with the group's parameters (PKCS #3, section 9, dhKeyAgreement).
+    /// Reads DER `SubjectPublicKeyInfo` with the group's parameters (PKCS #3, section 9, dhKeyAgreement).
     ///
     /// Another prime or generator is [`CryptoError::BadGroup`]; a value out of range, another algorithm or any other
     /// encoding than [`Self::to_spki_der`]'s is [`CryptoError::BadShare`]. No exponentiation takes place.
@@ -105,7 +105,7 @@ impl DhPublicKey {
         Ok(key)
     }
 
-    /// DER SubjectPublicKeyInfo: 556 bytes at most, as OpenSSL reads and writes it.
+    /// DER `SubjectPublicKeyInfo`: 556 bytes at most, as OpenSSL reads and writes it.
     pub fn to_spki_der(&self) -> Result<Vec<u8>, CryptoError> {
         encode(&self.0).map_err(|_| CryptoError::Library("a Diffie-Hellman key has no encoding"))
     }

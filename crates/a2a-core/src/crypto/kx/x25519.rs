@@ -1,4 +1,4 @@
-//! X25519 (RFC 7748) with public values as DER SubjectPublicKeyInfo (RFC 8410). The provider does the arithmetic.
+//! X25519 (RFC 7748) with public values as DER `SubjectPublicKeyInfo` (RFC 8410). The provider does the arithmetic.
 
 use std::fmt::{self, Debug};
 
@@ -49,7 +49,7 @@ impl X25519PublicKey {
             .ok_or(CryptoError::BadShare("not DER of an X25519 key"))
     }
 
-    /// DER SubjectPublicKeyInfo: 44 bytes.
+    /// DER `SubjectPublicKeyInfo`: 44 bytes.
     pub fn to_spki_der(&self) -> Vec<u8> {
         [SPKI_PREFIX.as_slice(), &self.0].concat()
     }
