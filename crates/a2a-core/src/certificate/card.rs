@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::agent_id::{AgentAddress, AgentId};
+use crate::crypto::kx::Suite;
 use crate::crypto::signature::{KeyId, PublicKey, Signature};
 use crate::text::FreeText;
 use crate::time::UnixTime;
@@ -28,6 +29,9 @@ pub struct AgentCard {
     pub address: AgentAddress,
     /// SHA-256 of the DER `SubjectPublicKeyInfo` of the key of its TLS server; callers pin it.
     pub tls_spki_sha256: Hex<32>,
+    /// The key exchange suites it speaks: at least one, none twice. Certified, so that nobody on the way can
+    /// talk two agents down to a weaker one.
+    pub suites: Vec<Suite>,
     /// From when the card holds.
     pub issued_at: UnixTime,
     /// Until when the card holds.
@@ -42,8 +46,8 @@ pub struct AgentCard {
 pub struct AgentCertificate {
     /// What the agent says of itself.
     pub agent_card: AgentCard,
-    /// Proof of possession: `SIG(Enrolment, JCS({"agent_card", "nonce"}))` by the card's key, fresh because it covers
-    /// the controller's challenge.
+    /// Proof of possession: `SIG(Enrolment, JCS({"agent_card", "nonce"}))` by the card's key, fresh because
+    /// it covers the controller's challenge.
     pub agent_signature: Signature,
     /// Who certifies.
     pub controller_id: AgentId,

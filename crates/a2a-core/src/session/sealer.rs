@@ -1,0 +1,153 @@
+//! The sending half of a session.
+
+use uuid::Uuid;
+
+use super::close::{Close, CloseReason};
+use super::epoch::{Epoch, RekeyPolicy};
+use super::frame::{Ack, Direction, Frame, FrameType, acknowledged_data};
+use super::rekey::DirectionKeys;
+use super::{SessionError, epoch};
+use crate::crypto::kdf::Secret;
+use crate::crypto::provider::Provider;
+use crate::handshake::key_schedule::DirectionSecrets;
+use crate::time::UnixTime;
+use crate::wire::{self, MAX_PLAINTEXT, MAX_SAFE_INTEGER};
+
+/// Seals frames in one direction and checks their acknowledgements.
+///
+/// Each sequence number is used for one payload: a retry sends the sealed frame again, it never seals again.
+#[derive(Debug)]
+pub struct Sealer {
+    session_id: Uuid,
+    direction: Direction,
+    policy: RekeyPolicy,
+    epoch: Epoch,
+    next_seq: u64,
+    acks: AckVerifier,
+}
+
+/// What is left of a sealer once it has sealed the close frame: enough to check the last acknowledgement. The traffic
+/// keys are gone.
+#[derive(Debug)]
+pub struct ClosingSealer {
+    acks: AckVerifier,
+    next_seq: u64,
+}
+
+#[derive(Debug)]
+struct AckVerifier {
+    session_id: Uuid,
+    direction: Direction,
+    key: Secret,
+    /// The key before the last fresh exchange, until the new one has been used.
+    previous: Option<Secret>,
+    acknowledged: u64,
+}
+
+impl Sealer {
+    pub(super) fn new(
+        provider: Provider,
+        session_id: Uuid,
+        direction: Direction,
+        secrets: DirectionSecrets,
+        policy: RekeyPolicy,
+        now: UnixTime,
+    ) -> Result<Self, SessionError> {
+        let acks = AckVerifier { session_id, direction, key: secrets.ack, previous: None, acknowledged: 0 };
+        let epoch = epoch::Epoch::new(provider, 0, secrets.traffic, now)?;
+        Ok(Self { session_id, direction, policy, epoch, next_seq: 0, acks })
+    }
+
+    /// Seals a payload of at most [`MAX_PLAINTEXT`] bytes into the next frame. At a limit of the policy it moves to the
+    /// next epoch first.
+    pub fn seal(
+        &mut self,
+        frame_type: FrameType,
+        payload: Vec<u8>,
+        now: UnixTime,
+    ) -> Result<Frame, SessionError> {
+        if payload.len() > MAX_PLAINTEXT {
+            return Err(SessionError::TooLong(payload.len()));
+        }
+        if self.next_seq >= MAX_SAFE_INTEGER {
+            return Err(SessionError::Exhausted);
+        }
+        if self.epoch.is_spent(&self.policy, 1, now) {
+            self.epoch = self.epoch.updated(now)?;
+        }
+        let (seq, mut payload) = (self.next_seq, payload);
+        self.epoch.seal((self.session_id, self.direction), (seq, frame_type), &mut payload)?;
+        self.next_seq += 1;
+        Ok(Frame {
+            session_id: self.session_id,
+            epoch: self.epoch.number(),
+            seq,
+            frame_type,
+            ciphertext: payload.into(),
+        })
+    }
+
+    /// Takes keys of a fresh exchange for every frame from the next one on.
+    pub fn switch(&mut self, keys: DirectionKeys, now: UnixTime) -> Result<(), SessionError> {
+        self.epoch = self.epoch.succeeded_by(keys.0.traffic, now)?;
+        self.acks.previous = Some(std::mem::replace(&mut self.acks.key, keys.0.ack));
+        Ok(())
+    }
+
+    /// Checks an acknowledgement and returns how many frames have been received in all, so far.
+    pub fn accept(&mut self, ack: &Ack) -> Result<u64, SessionError> {
+        self.acks.accept(ack, self.next_seq)
+    }
+
+    /// How many frames have been sealed.
+    pub fn sealed(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// How many frames the peer has acknowledged.
+    pub fn acknowledged(&self) -> u64 {
+        self.acks.acknowledged
+    }
+
+    /// Seals the last frame. `received` is how many frames this side has received. The traffic keys are zeroised.
+    pub fn close(
+        mut self,
+        reason: CloseReason,
+        received: u64,
+        now: UnixTime,
+    ) -> Result<(ClosingSealer, Frame), SessionError> {
+        let close = Close { reason, sent: self.next_seq, received };
+        let payload = wire::canonical_json(&close).map_err(|_| SessionError::BadContent("close"))?;
+        let frame = self.seal(FrameType::Close, payload, now)?;
+        Ok((ClosingSealer { acks: self.acks, next_seq: self.next_seq }, frame))
+    }
+}
+
+impl ClosingSealer {
+    /// Checks that the peer has received everything through the close frame.
+    pub fn accept(mut self, ack: &Ack) -> Result<(), SessionError> {
+        if self.acks.accept(ack, self.next_seq)? == self.next_seq {
+            Ok(())
+        } else {
+            Err(SessionError::BadAck)
+        }
+    }
+}
+
+impl AckVerifier {
+    fn accept(&mut self, ack: &Ack, sealed: u64) -> Result<u64, SessionError> {
+        let data = acknowledged_data(self.session_id, self.direction, ack.received);
+        let mac = ack.mac.as_bytes();
+        if self.key.verify_mac(&[&data], mac).is_ok() {
+            self.previous = None;
+        } else {
+            let previous = self.previous.as_ref().ok_or(SessionError::BadAck)?;
+            previous.verify_mac(&[&data], mac).map_err(|_| SessionError::BadAck)?;
+        }
+        if ack.received > sealed {
+            return Err(SessionError::BadAck);
+        }
+        self.acknowledged = self.acknowledged.max(ack.received);
+        Ok(self.acknowledged)
+    }
+}
