@@ -1,7 +1,7 @@
 //! The controller's side: issuing certificates.
 //!
-//! Not here: whether a challenge is fresh and whose it is, which ids are taken, and whether the TLS request is for the
-//! key that the card pins. These need the controller's state or X.509.
+//! Not here: whether a challenge is fresh and whose it is, which ids are taken, and whether the TLS request
+//! is for the key that the card pins. These need the controller's state or X.509.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,9 +39,10 @@ impl Authority {
         ControllerInfo::sign(self.controller_id.clone(), tls_root, &*self.key)
     }
 
-    /// Certifies the card, from `now` for `lifetime` and not beyond the card's own end, if the request satisfies all
-    /// that can be told without the controller's state. The card itself may not ask for more than `lifetime` (24 hours
-    /// by default). The caller has found the challenge fresh and issued for this agent.
+    /// Certifies the card, from `now` for `lifetime` and not beyond the card's own end, if the request
+    /// satisfies all that can be told without the controller's state. The card itself may not ask for more
+    /// than `lifetime` (24 hours by default). The caller has found the challenge fresh and issued for this
+    /// agent.
     pub fn issue(
         &self,
         request: &EnrolmentRequest,

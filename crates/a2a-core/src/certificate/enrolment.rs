@@ -14,7 +14,8 @@ use crate::crypto::signature::{self, KeyId, PublicKey, Signature, SignatureLabel
 use crate::time::{UnixTime, ValidityError};
 use crate::wire::{self, Hex, WireError};
 
-/// The answer of `GET /controller/info`: who the controller is and which TLS root its agents' servers chain to.
+/// The answer of `GET /controller/info`: who the controller is and which TLS root its agents' servers chain
+/// to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ControllerInfo {
@@ -42,8 +43,9 @@ impl ControllerInfo {
         Ok(info)
     }
 
-    /// Checks that whoever holds the stated key also stated the rest. That it is the right key, only comparing its
-    /// [fingerprint](Self::fingerprint) with a known one can tell: do that before trusting the result.
+    /// Checks that whoever holds the stated key also stated the rest. That it is the right key, only
+    /// comparing its [fingerprint](Self::fingerprint) with a known one can tell: do that before trusting the
+    /// result.
     pub fn verify(&self, provider: Provider) -> Result<TrustAnchor, CertificateError> {
         let message = self.signed_message().map_err(StructureFlaw::from)?;
         let (key, label) = (&self.public_key, SignatureLabel::ControllerInfo);

@@ -1,8 +1,8 @@
-//! Certificates: a card that an agent signs, certified by the controller, verified offline by anyone who knows the
-//! controller's key.
+//! Certificates: a card that an agent signs, certified by the controller, verified offline by anyone who
+//! knows the controller's key.
 //!
-//! An [`AgentCertificate`] is parsed; a [`VerifiedCertificate`] is verified, and only [`TrustAnchor::verify`] makes
-//! one. Fetching, storing and revoking certificates is not done here.
+//! An [`AgentCertificate`] is parsed; a [`VerifiedCertificate`] is verified, and only [`TrustAnchor::verify`]
+//! makes one. Fetching, storing and revoking certificates is not done here.
 
 pub mod card;
 pub mod enrolment;

@@ -15,7 +15,7 @@ use crate::crypto::provider::Provider;
 use crate::crypto::signature::{self, KeyId, PublicKey, SignatureLabel};
 use crate::text::FreeText;
 use crate::time::{UnixTime, Validity, ValidityError};
-use crate::wire::{self, Hex, WireError};
+use crate::wire::{Hex, WireError};
 
 /// The controller as an agent knows it after first contact: all that is needed to verify other agents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +33,8 @@ impl TrustAnchor {
         self.public_key.key_id()
     }
 
-    /// Verifies in this order: structure, controller key id, controller signature, agent signature, validity at `now`,
-    /// and the name, if the caller expects one.
+    /// Verifies in this order: structure, controller key id, controller signature, agent signature, validity
+    /// at `now`, and the name, if the caller expects one.
     pub fn verify(
         &self,
         provider: Provider,
@@ -58,10 +58,6 @@ impl TrustAnchor {
     fn check_structure(&self, certificate: &AgentCertificate) -> Result<Validity, StructureFlaw> {
         let card = &certificate.agent_card;
         check_card(card)?;
-        let size = wire::canonical_json(certificate)?.len();
-        if size > wire::MAX_CERTIFICATE {
-            return Err(StructureFlaw::TooLarge(size));
-        }
         if certificate.expires_at > card.expires_at {
             return Err(StructureFlaw::OutlivesCard);
         }
@@ -112,6 +108,11 @@ pub(super) fn check_card(card: &AgentCard) -> Result<Validity, StructureFlaw> {
     }
     if card.methods.len() > MAX_METHODS {
         return Err(StructureFlaw::TooManyMethods(card.methods.len()));
+    }
+    let suites = &card.suites;
+    let repeated = suites.iter().enumerate().any(|(index, suite)| suites[..index].contains(suite));
+    if suites.is_empty() || repeated {
+        return Err(StructureFlaw::Suites);
     }
     Ok(Validity::new(card.issued_at, card.expires_at)?)
 }
@@ -183,17 +184,17 @@ impl VerifiedCertificate {
     }
 }
 
-/// Why a certificate is not good, one variant a reason. For the log and for the person whose agent verifies; a peer
-/// learns one code for all of them.
+/// Why a certificate is not good, one variant a reason. For the log and for the person whose agent verifies;
+/// a peer learns one code for all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum CertificateError {
-    /// It contradicts itself or the protocol. The peer's agent or its controller is at fault, or of another version:
-    /// have it updated and enrolled again.
+    /// It contradicts itself or the protocol. The peer's agent or its controller is at fault, or of another
+    /// version: have it updated and enrolled again.
     #[error("certificate is malformed: {0}")]
     Structure(#[from] StructureFlaw),
-    /// Another controller's key certified it. Either the two agents belong to different controllers, or the controller
-    /// has changed its key: compare both fingerprints with what the controller shows under `info`.
+    /// Another controller's key certified it. Either the two agents belong to different controllers, or the
+    /// controller has changed its key: compare both fingerprints with what the controller shows under `info`.
     #[error(
         "certified under controller key {found}, but the trusted one is {expected}; compare the fingerprints"
     )]
@@ -203,7 +204,8 @@ pub enum CertificateError {
         /// What the certificate says.
         found: KeyId,
     },
-    /// The trusted key, under another controller's name. Run `setup` again on the agent that was enrolled first.
+    /// The trusted key, under another controller's name. Run `setup` again on the agent that was enrolled
+    /// first.
     #[error("certified by controller {found}, but the trusted one is called {expected}")]
     WrongControllerName {
         /// The trusted controller's name.
@@ -211,15 +213,16 @@ pub enum CertificateError {
         /// What the certificate says.
         found: AgentId,
     },
-    /// The trusted controller did not sign this. It was altered or forged: do not go on; fetch it anew from the peer,
-    /// and tell its operator if that does not help.
+    /// The trusted controller did not sign this. It was altered or forged: do not go on; fetch it anew from
+    /// the peer, and tell its operator if that does not help.
     #[error("the controller's signature does not verify: the certificate was altered or forged")]
     ControllerSignature,
-    /// The holder of the card's key did not sign this card for this enrolment. The controller issued it wrongly: tell
-    /// the controller's operator.
+    /// The holder of the card's key did not sign this card for this enrolment. The controller issued it
+    /// wrongly: tell the controller's operator.
     #[error("the agent's own signature does not verify: possession of the key is not proved")]
     AgentSignature,
-    /// It does not hold now. Expired: the peer's operator runs `setup` again. Not yet valid: one of the clocks is wrong.
+    /// It does not hold now. Expired: the peer's operator runs `setup` again. Not yet valid: one of the
+    /// clocks is wrong.
     #[error("certificate is not valid now: {0}")]
     Validity(#[from] ValidityError),
     /// Good, but another agent's. Check the address and the id that were asked for.
@@ -236,15 +239,15 @@ pub enum CertificateError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StructureFlaw {
+    /// No suite, or one twice.
+    #[error("suites must be at least one, and none twice")]
+    Suites,
     /// Written for another protocol version.
     #[error("protocol version {0}, while this agent speaks {PROTOCOL_VERSION}")]
     ProtocolVersion(u32),
     /// More than [`MAX_METHODS`].
     #[error("{0} methods, where {MAX_METHODS} are allowed")]
     TooManyMethods(usize),
-    /// More than [`wire::MAX_CERTIFICATE`] bytes of canonical JSON.
-    #[error("{0} bytes of JSON")]
-    TooLarge(usize),
     /// The card, the certificate, or the time that both hold, ends before it begins.
     #[error(transparent)]
     Validity(#[from] ValidityError),

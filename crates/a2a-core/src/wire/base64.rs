@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::WireError;
 
-/// Bytes that stand as base64 in JSON. Each sequence of bytes has one spelling and no other is read: no line breaks,
-/// no missing padding, no stray bits in the last digit.
+/// Bytes that stand as base64 in JSON. Each sequence of bytes has one spelling and no other is read: no line
+/// breaks, no missing padding, no stray bits in the last digit.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Base64(Vec<u8>);
 

@@ -9,10 +9,10 @@ use super::{MAX_DEPTH, MAX_SAFE_INTEGER, WireError};
 
 /// Reads a body of at most `limit` bytes.
 ///
-/// Refused: more than [`MAX_DEPTH`] levels, bytes after the value, duplicate keys, lone surrogates, a fraction or an
-/// exponent in an integer. What serde would let pass (null for a missing field, an array in an object's place,
-/// `{"name": null}` for an enum's `"name"`) is caught by writing the value again and comparing the shapes; hence
-/// `Serialize`. Types name every field they know and carry `deny_unknown_fields`.
+/// Refused: more than [`MAX_DEPTH`] levels, bytes after the value, duplicate keys, lone surrogates, a
+/// fraction or an exponent in an integer. What serde would let pass (null for a missing field, an array in an
+/// object's place, `{"name": null}` for an enum's `"name"`) is caught by writing the value again and
+/// comparing the shapes; hence `Serialize`. Types name every field they know and carry `deny_unknown_fields`.
 pub fn from_json<T: DeserializeOwned + Serialize>(bytes: &[u8], limit: usize) -> Result<T, WireError> {
     if bytes.len() > limit {
         return Err(WireError::TooLarge { limit, found: bytes.len() });
@@ -37,8 +37,8 @@ pub fn canonical_json<T: Serialize>(value: &T) -> Result<Vec<u8>, WireError> {
     serde_json_canonicalizer::to_vec(value).map_err(|error| WireError::Unencodable(error.to_string()))
 }
 
-/// As [`canonical_json`], without the named top-level fields: a signed object without its signature. A field that is
-/// not there is an error, so that a misspelt name cannot leave a signature among the signed bytes.
+/// As [`canonical_json`], without the named top-level fields: a signed object without its signature. A field
+/// that is not there is an error, so that a misspelt name cannot leave a signature among the signed bytes.
 pub fn canonical_json_without<T: Serialize>(value: &T, fields: &[&str]) -> Result<Vec<u8>, WireError> {
     let unencodable = |reason: String| WireError::Unencodable(reason);
     let mut object = serde_json::to_value(value).map_err(|error| unencodable(error.to_string()))?;
@@ -49,8 +49,8 @@ pub fn canonical_json_without<T: Serialize>(value: &T, fields: &[&str]) -> Resul
     canonical_json(&object)
 }
 
-/// For optional fields, which are absent rather than null: `#[serde(default, skip_serializing_if = "Option::is_none",
-/// deserialize_with = "wire::present")]`.
+/// For optional fields, which are absent rather than null: `#[serde(default, skip_serializing_if =
+/// "Option::is_none", deserialize_with = "wire::present")]`.
 pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -66,8 +66,8 @@ pub fn safe_u64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Er
     Ok(value)
 }
 
-/// How a JSON text is built, apart from its strings and numbers. Meaningless for what is not JSON, so only compared
-/// after serde_json has read the text.
+/// How a JSON text is built, apart from its strings and numbers. Meaningless for what is not JSON, so only
+/// compared after it has been read as such.
 #[derive(Debug, Default)]
 struct Shape {
     objects: usize,

@@ -1,8 +1,8 @@
 //! Encodings and limits: canonical JSON, strict base64, lower-case hexadecimal.
 //!
-//! Everything is read strictly, so that two readers of one body never see two meanings (RFC 8259 leaves duplicate
-//! keys, nulls and number forms to the implementation; we refuse what is not the one form). Nothing here knows what
-//! a message means.
+//! Everything is read strictly, so that two readers of one body never see two meanings (RFC 8259 leaves
+//! duplicate keys, nulls and number forms to the implementation; we refuse what is not the one form). Nothing
+//! here knows what a message means.
 
 mod base64;
 mod hex;
@@ -44,6 +44,9 @@ pub enum WireError {
         /// How many digits there should be.
         digits: usize,
     },
+    /// Not a body of binary frames.
+    #[error("not a body of frames: {0}")]
+    Frames(&'static str),
     /// A value of ours that has no canonical JSON: our misuse.
     #[error("value has no canonical json: {0}")]
     Unencodable(String),
@@ -55,7 +58,8 @@ pub const MAX_HANDSHAKE_BODY: usize = 64 * 1024;
 pub const MAX_SEND_BODY: usize = 1536 * 1024;
 /// Limit of one frame's plaintext, in bytes: 1 MiB.
 pub const MAX_PLAINTEXT: usize = 1024 * 1024;
-/// Limit of a certificate as JSON, in bytes: 16 KiB. With RSA-4096 keys and 32 methods it takes less than 6 KiB.
+/// Limit of a certificate as JSON, in bytes: 16 KiB. With RSA-4096 keys and 32 methods it takes less than 6
+/// KiB.
 pub const MAX_CERTIFICATE: usize = 16 * 1024;
 /// Deepest nesting of arrays and objects that is accepted.
 pub const MAX_DEPTH: usize = 16;

@@ -1,69 +1,22 @@
-//! Names: what an agent is called and where it listens.
+//! Where an agent listens: https origins, in one spelling each.
 //!
-//! No look-up happens here, neither in a directory nor in the DNS.
+//! No name is resolved here.
 
 use std::fmt;
-use std::hash::Hash;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
-use thiserror::Error;
 use url::{Host, Url};
 
-/// What an agent is called: 1 to 63 of `a-z`, `0-9`, `_` and `-`. So few that no two names look alike by case,
-/// script or invisible characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct AgentId(String);
+use super::NameError;
 
-impl AgentId {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for AgentId {
-    type Error = NameError;
-
-    fn try_from(name: String) -> Result<Self, NameError> {
-        if name.is_empty() || name.len() > MAX_AGENT_ID {
-            return Err(NameError::AgentIdLength(name.len()));
-        }
-        if !name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-')) {
-            return Err(NameError::AgentIdCharacter);
-        }
-        Ok(Self(name))
-    }
-}
-
-impl FromStr for AgentId {
-    type Err = NameError;
-
-    fn from_str(name: &str) -> Result<Self, NameError> {
-        name.to_owned().try_into()
-    }
-}
-
-impl AsRef<str> for AgentId {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for AgentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-/// Where an agent listens: an https origin (RFC 6454, section 4) of at most 255 bytes, always with its port, such as
-/// `https://localhost:5001` or `https://[::1]:5001`.
+/// Where an agent listens: an https origin (RFC 6454, section 4) of at most 255 bytes, always with its port,
+/// such as `https://localhost:5001` or `https://[::1]:5001`.
 ///
-/// The host is a lower-case DNS name, an IPv4 address or an IPv6 address in brackets (RFC 5952). JSON must hold this
-/// canonical form; what a person types (`FromStr`) may have upper-case letters, one slash at the end, and no port,
-/// which then is 443.
+/// The host is a lower-case DNS name, an IPv4 address or an IPv6 address in brackets (RFC 5952). JSON must
+/// hold this canonical form; what a person types (`FromStr`) may have upper-case letters, one slash at the
+/// end, and no port, which then is 443.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct AgentAddress {
@@ -103,7 +56,7 @@ impl FromStr for AgentAddress {
         }
         let lower = typed.to_ascii_lowercase();
         let origin = lower.strip_suffix('/').unwrap_or(&lower);
-        if !origin.starts_with(SCHEME) {
+        if !lower.starts_with(SCHEME) {
             return Err(NameError::NotHttps);
         }
         let url = Url::parse(origin).map_err(|_| NameError::NotAnOrigin)?;
@@ -149,7 +102,8 @@ impl Serialize for AgentAddress {
     }
 }
 
-/// Addresses of one machine alone are fine: agents may share one. Not so 0.0.0.0 and ::, which nobody can call.
+/// Addresses of one machine alone are fine: agents may share one. Not so 0.0.0.0 and ::, which nobody can
+/// call.
 fn acceptable_host(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => is_host_name(name),
@@ -168,44 +122,10 @@ fn is_host_name(name: &str) -> bool {
     })
 }
 
-/// Why a name or an address is not one. The text says what would be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum NameError {
-    /// An agent id that is empty or too long, with its length in bytes.
-    #[error("an agent id has 1 to {MAX_AGENT_ID} characters, not {0}")]
-    AgentIdLength(usize),
-    /// An agent id with a character that none has.
-    #[error("an agent id consists of a-z, 0-9, _ and - alone, such as helper_agent_001")]
-    AgentIdCharacter,
-    /// An address that is too long, with its length in bytes.
-    #[error("an address has at most {MAX_ADDRESS} bytes, not {0}")]
-    AddressLength(usize),
-    /// An address with another scheme, or none.
-    #[error("an address begins with https://, such as https://localhost:5001")]
-    NotHttps,
-    /// An address with a path, query, fragment, user name, or an unusual spelling of the host.
-    #[error("an address is https://HOST:PORT and nothing more, such as https://localhost:5001")]
-    NotAnOrigin,
-    /// A host that is neither a DNS name nor an IP address that can be called.
-    #[error("the host is a DNS name, an IPv4 address or an IPv6 address in brackets")]
-    Host,
-    /// Port 0.
-    #[error("the port is 1 to 65535")]
-    Port,
-    /// An address that a person may type, but that may not stand in a message.
-    #[error(
-        "the address is not in its canonical form: lower case, with its port, without a slash at the end"
-    )]
-    NotCanonical,
-}
-
-const SCHEME: &str = "https://";
-
-/// Longest agent id, in bytes.
-pub const MAX_AGENT_ID: usize = 63;
 /// Longest address, in bytes.
 pub const MAX_ADDRESS: usize = 255;
+
+const SCHEME: &str = "https://";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -213,30 +133,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn agent_ids() {
-        for good in ["a", "traveller_agent_001", "-", &"x".repeat(63)] {
-            assert_eq!(good.parse::<AgentId>().unwrap().as_str(), good);
-        }
-        for (bad, length) in [("", 0), (&*"x".repeat(64), 64)] {
-            assert_eq!(bad.parse::<AgentId>(), Err(NameError::AgentIdLength(length)));
-        }
-        for bad in [
-            "Helper",
-            "helper agent",
-            "helper.",
-            "h\u{435}lper",
-            "a\0",
-            "a\n",
-            "a\u{202e}",
-            "\u{1b}[2J",
-            "a/b",
-        ] {
-            assert_eq!(bad.parse::<AgentId>(), Err(NameError::AgentIdCharacter), "{bad:?}");
-            assert!(serde_json::from_value::<AgentId>(bad.into()).is_err());
-        }
-    }
 
     #[test]
     fn an_address_as_typed() {
@@ -322,14 +218,6 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agent_id_round_trip(name in "[a-z0-9_-]{1,63}") {
-            let id: AgentId = name.parse().unwrap();
-            prop_assert_eq!(id.to_string(), name);
-            let json = serde_json::to_string(&id).unwrap();
-            prop_assert_eq!(serde_json::from_str::<AgentId>(&json).unwrap(), id);
-        }
-
-        #[test]
         fn address_round_trip(host in "[a-z][a-z0-9]{0,20}(\\.[a-z][a-z0-9]{0,10}){0,3}", port in 1_u16..) {
             let address: AgentAddress = format!("https://{host}:{port}").parse().unwrap();
             prop_assert_eq!((address.host(), address.port()), (&*host, port));
@@ -338,7 +226,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_typed_becomes_a_plain_origin(typed in "(https://)?[a-zA-Z0-9.:/@\\\\%\\[\\]#? -]{0,24}") {
+        fn what_is_typed_becomes_an_origin(typed in "(https://)?[a-zA-Z0-9.:/@\\\\%\\[\\]#? -]{0,24}") {
             if let Ok(address) = typed.parse::<AgentAddress>() {
                 let url = Url::parse(address.as_str()).unwrap();
                 prop_assert_eq!(url.host_str(), Some(address.host()));

@@ -1,0 +1,6 @@
+//! Certificates under every provider: what is good is accepted, and each single flaw gives its own error.
+#![allow(clippy::unwrap_used)]
+
+mod enrolment;
+mod verification;
+mod world;
