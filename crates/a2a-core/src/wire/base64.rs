@@ -57,6 +57,10 @@ impl FromStr for Base64 {
     type Err = WireError;
 
     fn from_str(text: &str) -> Result<Self, WireError> {
+        // The decoder also reads padded texts one after the other, such as `AA==AA==`.
+        if text.trim_end_matches('=').contains('=') {
+            return Err(WireError::Base64);
+        }
         BASE64.decode(text.as_bytes()).map(Self).map_err(|_| WireError::Base64)
     }
 }
@@ -97,7 +101,9 @@ mod tests {
     #[test]
     fn only_the_one_spelling_is_read() {
         assert_eq!("/+8=".parse::<Base64>().unwrap().as_bytes(), [0xff, 0xef]);
-        for bad in ["/+8", "/+9=", "_-8=", "/+8= ", " /+8=", "/+\n8=", "/+8==", "=", "é"] {
+        for bad in
+            ["/+8", "/+9=", "_-8=", "/+8= ", " /+8=", "/+\n8=", "/+8==", "/+8=/+8=", "AA==AAAA", "=", "é"]
+        {
             assert_eq!(bad.parse::<Base64>(), Err(WireError::Base64), "{bad:?}");
         }
     }

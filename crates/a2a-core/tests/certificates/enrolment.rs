@@ -27,8 +27,9 @@ fn the_certificate_ends_with_card_or_lifetime_and_serials_differ() {
 #[test]
 fn enrolment_is_refused_for_each_single_flaw() {
     type Case = (fn(&mut AgentCard), EnrolmentError);
-    let cases: [Case; 8] = [
+    let cases: [Case; 9] = [
         (|c| c.protocol_version = 2, StructureFlaw::ProtocolVersion(2).into()),
+        (|c| c.suites.clear(), StructureFlaw::Suites.into()),
         (|c| c.methods = vec!["m".parse().unwrap(); 33], StructureFlaw::TooManyMethods(33).into()),
         (|c| c.name = "Helper\u{202e}".parse().unwrap(), EnrolmentError::Name("Helper\\u{202e}".into())),
         (|c| c.issued_at = after(61), ValidityError::NotYetValid { issued_at: after(61), now: NOW }.into()),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use a2a_core::certificate::{AgentCertificate, Authority, CertificateError, StructureFlaw};
+use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::available;
 use a2a_core::crypto::signature::{self, SignatureLabel};
 use a2a_core::time::ValidityError;
@@ -32,9 +33,10 @@ fn a_good_certificate_is_accepted_by_every_provider() {
 
 #[test]
 fn a_change_of_any_field_breaks_the_controllers_signature() {
-    let changes: [fn(&mut AgentCertificate); 12] = [
+    let changes: [fn(&mut AgentCertificate); 13] = [
         |c| c.agent_card.name = "Helper Agent".parse().unwrap(),
         |c| c.agent_card.methods.clear(),
+        |c| c.agent_card.suites.truncate(1),
         |c| c.agent_card.address = "https://localhost:5003".parse().unwrap(),
         |c| c.agent_card.tls_spki_sha256 = Hex::from_bytes([8; 32]),
         |c| c.agent_card.issued_at = before(1),
@@ -175,8 +177,10 @@ fn another_agents_certificate_is_refused() {
 #[test]
 fn contradictions_are_refused_though_signed() {
     type Change = fn(&mut AgentCertificate);
-    let cases: [(Change, StructureFlaw); 5] = [
+    let cases: [(Change, StructureFlaw); 7] = [
         (|c| c.agent_card.protocol_version = 2, StructureFlaw::ProtocolVersion(2)),
+        (|c| c.agent_card.suites.clear(), StructureFlaw::Suites),
+        (|c| c.agent_card.suites.push(Suite::Modp2048), StructureFlaw::Suites),
         (|c| c.agent_card.methods = vec!["m".parse().unwrap(); 33], StructureFlaw::TooManyMethods(33)),
         (
             |c| c.agent_card.expires_at = NOW,
@@ -249,6 +253,7 @@ fn json_is_read_strictly() {
         ("https://localhost:5002", "https://localhost:5002/"),
         ("https://localhost:5002", "https://LOCALHOST:5002"),
         ("\"traveller_agent_001\"", "\"Traveller_agent_001\""),
+        ("\"A2A-MODP2048\"", "\"A2A-NONE\""),
         ("0707", "07"),
         ("\"Traveller Agent\"", "\"Traveller Agent \\ud800\""),
     ] {
@@ -256,6 +261,8 @@ fn json_is_read_strictly() {
         let json = good.replacen(old, new, 1);
         assert!(matches!(read(&json), Err(WireError::Json(_))), "{old} -> {new}");
     }
+    let variant_as_object = good.replacen("\"A2A-MODP2048\"", "{\"A2A-MODP2048\":null}", 1);
+    assert_eq!(read(&variant_as_object), Err(WireError::NotCanonical));
     let oversized = format!("{good}{}", " ".repeat(wire::MAX_CERTIFICATE));
     assert!(matches!(read(&oversized), Err(WireError::TooLarge { .. })));
 }
@@ -269,7 +276,8 @@ fn the_signed_bytes_are_pinned() {
         "{{\"address\":\"https://localhost:5002\",\"agent_id\":\"traveller_agent_001\",\
          \"expires_at\":1739664000,\"issued_at\":1739577600,\
          \"methods\":[\"send_request\",\"receive_response\"],\"name\":\"Traveller Agent\",\
-         \"protocol_version\":1,\"public_key\":\"{pem}\",\"tls_spki_sha256\":\"{}\"}}",
+         \"protocol_version\":1,\"public_key\":\"{pem}\",\
+         \"suites\":[\"A2A-MODP2048-MLKEM768\",\"A2A-X25519-MLKEM768\",\"A2A-MODP2048\"],\"tls_spki_sha256\":\"{}\"}}",
         "07".repeat(32)
     );
     let nonce = "09".repeat(32);

@@ -7,6 +7,7 @@ use a2a_core::agent_id::AgentId;
 use a2a_core::certificate::{
     AgentCard, AgentCertificate, Authority, CertificateError, EnrolmentRequest, TrustAnchor,
 };
+use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::{Provider, available};
 use a2a_core::crypto::signature::{self, SignatureLabel, SigningKey};
 use a2a_core::time::UnixTime;
@@ -69,7 +70,7 @@ impl World {
             methods: vec!["send_request".parse().unwrap(), "receive_response".parse().unwrap()],
             address: "https://localhost:5002".parse().unwrap(),
             tls_spki_sha256: Hex::from_bytes([7; 32]),
-            suites: a2a_core::crypto::kx::Suite::ALL.to_vec(),
+            suites: Suite::ALL.to_vec(),
             issued_at: NOW,
             expires_at: NOW.saturating_add(DAY),
             protocol_version: 1,
