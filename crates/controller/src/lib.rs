@@ -1,1 +1,26 @@
-//! Stub.
+//! The controller: it enrols agents, certifies their cards and lists who is certified.
+//!
+//! It takes no part in what agents say to each other and holds none of their secrets: certificates are verified
+//! offline, so a controller that is down stops new enrolments and nothing else.
+//!
+//! Reading order: what it stands on (`identity`, `tls_authority`, `ca_file`), what it remembers (`challenges`,
+//! `registry`), what it decides (`enrolment`), how it is reached (`routes`, `rate`), what its handlers share (`state`),
+//! and what holds it together (`node`). `commands` is what a person types.
+
+mod ca_file;
+mod identity;
+mod tls_authority;
+
+mod challenges;
+mod registry;
+
+mod enrolment;
+
+mod rate;
+mod routes;
+mod state;
+
+mod node;
+
+pub use node::{ControllerNode, ControllerStatus};
+pub use registry::Enrolled;

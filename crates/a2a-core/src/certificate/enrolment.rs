@@ -131,6 +131,14 @@ pub struct EnrolmentResponse {
     pub tls_chain: String,
 }
 
+/// The answer of `GET /controller/agents`: who is certified now. Each certificate is verified by whoever reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Directory {
+    /// The certificates, by agent id; together at most [`MAX_DIRECTORY`] bytes of JSON.
+    pub agents: Vec<AgentCertificate>,
+}
+
 /// Why a request to enrol is refused, one variant a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -171,3 +179,6 @@ pub enum EnrolmentError {
     #[error(transparent)]
     Encoding(#[from] WireError),
 }
+
+/// Limit of a [`Directory`] as JSON, in bytes: 16 MiB, which holds 1024 certificates of the largest size.
+pub const MAX_DIRECTORY: usize = 1024 * wire::MAX_CERTIFICATE;

@@ -15,7 +15,9 @@ use a2a_core::wire::Hex;
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::server::ParsedCertificate;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -80,8 +82,14 @@ pub fn spki_sha256(spki_der: &[u8]) -> Hex<32> {
     Hex::from_bytes(Sha256::digest(spki_der).into())
 }
 
+/// As [`spki_sha256`], of the key in the first certificate of `pem`.
+pub fn certificate_key_sha256(pem: &str) -> Result<Hex<32>, TlsError> {
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes())?;
+    Ok(spki_sha256(&ParsedCertificate::try_from(&certificate)?.subject_public_key_info()))
+}
+
 /// The template of a server certificate for `names`, which are DNS names or IP addresses.
-pub fn certificate_for(names: &[String]) -> Result<CertificateParams, TlsError> {
+fn certificate_for(names: &[String]) -> Result<CertificateParams, TlsError> {
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = rcgen::DistinguishedName::new();
     if let Some(name) = names.first() {
