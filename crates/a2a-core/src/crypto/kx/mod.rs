@@ -185,3 +185,27 @@ fn kem_part(suite: Suite, part: Option<&[u8]>, len: usize) -> Result<Option<&[u8
         part => Ok(part),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::crypto::provider::available;
+
+    #[test]
+    fn the_kem_secret_stands_before_the_classical_one() {
+        assert_eq!(*SharedSecret::combine(None, &[2; 256]).0, [2; 256]);
+        assert_eq!(*SharedSecret::combine(Some(&[1; 32]), &[2; 32]).0, [[1; 32], [2; 32]].concat());
+    }
+
+    #[test]
+    fn secrets_have_the_length_of_their_suite() {
+        for (suite, len) in
+            [(Suite::Modp2048MlKem768, 288), (Suite::X25519MlKem768, 64), (Suite::Modp2048, 256)]
+        {
+            let (_, offer) = InitiatorSecrets::generate(suite, available()[0]).unwrap();
+            let (_, secret) = respond(suite, available()[0], &offer).unwrap();
+            assert_eq!(secret.0.len(), len);
+        }
+    }
+}

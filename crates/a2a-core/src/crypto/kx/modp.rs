@@ -105,7 +105,7 @@ impl DhPublicKey {
         Ok(key)
     }
 
-    /// DER `SubjectPublicKeyInfo`: 556 bytes at most, as OpenSSL reads and writes it.
+    /// DER `SubjectPublicKeyInfo`: 553 bytes at most, as OpenSSL reads and writes it.
     pub fn to_spki_der(&self) -> Result<Vec<u8>, CryptoError> {
         encode(&self.0).map_err(|_| CryptoError::Library("a Diffie-Hellman key has no encoding"))
     }

@@ -15,7 +15,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     BAD_KEM_CIPHERTEXT, BAD_KEM_KEY, BAD_PRIVATE_KEY, CryptoProvider, Decapsulator, Encapsulated,
-    LOW_ORDER_POINT, ML_KEM_768_CIPHERTEXT_LEN, Provider,
+    LOW_ORDER_POINT, ML_KEM_768_CIPHERTEXT_LEN, Provider, require_canonical,
 };
 use crate::crypto::CryptoError;
 use crate::crypto::aead::{Aead, AeadKey, NONCE_LEN};
@@ -41,7 +41,7 @@ impl CryptoProvider for AwsLc {
 
     fn load_signing_key(&self, pkcs8_der: &[u8]) -> Result<Box<dyn SigningKey>, CryptoError> {
         let pair = KeyPair::from_pkcs8(pkcs8_der).map_err(|_| BAD_PRIVATE_KEY)?;
-        Ok(Box::new(RsaKey::new(pair)?))
+        require_canonical(Box::new(RsaKey::new(pair)?), pkcs8_der)
     }
 
     fn verify_pss(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
@@ -198,4 +198,21 @@ fn secret_32(bytes: &[u8]) -> Result<Zeroizing<[u8; 32]>, CryptoError> {
     }
     secret.copy_from_slice(bytes);
     Ok(secret)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_signature_is_not_returned() {
+        let pkcs8 = include_bytes!("../../../tests/keys/rsa2048.pk8");
+        let mut key = RsaKey::new(KeyPair::from_pkcs8(pkcs8).unwrap()).unwrap();
+        assert!(key.sign_pss(b"message").is_ok());
+        // What a fault in the computation looks like from here: the signature does not fit the public key.
+        let other = include_bytes!("../../../tests/keys/rsa3072.pk8");
+        key.public = PROVIDER.load_signing_key(other).unwrap().public_key().clone();
+        assert!(matches!(key.sign_pss(b"message"), Err(CryptoError::Library(_))));
+    }
 }

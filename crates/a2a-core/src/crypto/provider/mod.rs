@@ -54,7 +54,8 @@ pub trait CryptoProvider: Debug + Send + Sync + 'static {
     /// Makes an RSA-2048 key with e = 65537.
     fn generate_signing_key(&self) -> Result<Box<dyn SigningKey>, CryptoError>;
 
-    /// Reads a private key from PKCS#8 DER (RFC 5958); RSA 2048, 3072 or 4096 bits with e = 65537.
+    /// Reads a private key from PKCS#8 DER (RFC 5958, version 1, no attributes: as [`SigningKey::to_pkcs8_der`] and
+    /// OpenSSL write it); RSA 2048, 3072 or 4096 bits with e = 65537. Anything else is [`CryptoError::BadKey`].
     fn load_signing_key(&self, pkcs8_der: &[u8]) -> Result<Box<dyn SigningKey>, CryptoError>;
 
     /// Verifies RSASSA-PSS with SHA-256, MGF1-SHA-256 and a salt of exactly 32 bytes (RFC 8017, section 8.1.2).
@@ -101,13 +102,19 @@ impl Debug for Encapsulated {
     }
 }
 
+/// Refuses what a library reads leniently (PKCS#1, trailing bytes, CRT values that do not belong to the primes), so
+/// that every provider takes the same keys.
+fn require_canonical(key: Box<dyn SigningKey>, pkcs8_der: &[u8]) -> Result<Box<dyn SigningKey>, CryptoError> {
+    if *key.to_pkcs8_der()? == pkcs8_der { Ok(key) } else { Err(BAD_PRIVATE_KEY) }
+}
+
 /// Bytes in an ML-KEM-768 encapsulation key (FIPS 203, table 3).
 pub const ML_KEM_768_KEY_LEN: usize = 1184;
 /// Bytes in an ML-KEM-768 ciphertext (FIPS 203, table 3).
 pub const ML_KEM_768_CIPHERTEXT_LEN: usize = 1088;
 
 // What the providers say when a library refuses, the same words under each.
-const BAD_PRIVATE_KEY: CryptoError = CryptoError::BadKey("not a PKCS#8 RSA private key");
+const BAD_PRIVATE_KEY: CryptoError = CryptoError::BadKey("not canonical PKCS#8 of an RSA private key");
 const BAD_KEM_KEY: CryptoError = CryptoError::BadShare("unacceptable ML-KEM-768 encapsulation key");
 const BAD_KEM_CIPHERTEXT: CryptoError = CryptoError::BadShare("ML-KEM-768 ciphertext is not of 1088 bytes");
 const LOW_ORDER_POINT: CryptoError = CryptoError::BadShare("X25519 gives an all-zero secret");

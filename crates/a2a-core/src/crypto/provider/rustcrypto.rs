@@ -21,7 +21,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     BAD_KEM_CIPHERTEXT, BAD_KEM_KEY, BAD_PRIVATE_KEY, CryptoProvider, Decapsulator, Encapsulated,
-    LOW_ORDER_POINT, Provider,
+    LOW_ORDER_POINT, Provider, require_canonical,
 };
 use crate::crypto::CryptoError;
 use crate::crypto::aead::{Aead, AeadKey, NONCE_LEN};
@@ -47,7 +47,7 @@ impl CryptoProvider for RustCrypto {
 
     fn load_signing_key(&self, pkcs8_der: &[u8]) -> Result<Box<dyn SigningKey>, CryptoError> {
         let key = RsaPrivateKey::from_pkcs8_der(pkcs8_der).map_err(|_| BAD_PRIVATE_KEY)?;
-        Ok(Box::new(RsaKey::new(key)?))
+        require_canonical(Box::new(RsaKey::new(key)?), pkcs8_der)
     }
 
     fn verify_pss(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
@@ -185,3 +185,20 @@ impl Aead for AesGcm {
 const MODULUS_BITS: usize = 2048;
 /// Bytes of salt in a signature, made or verified.
 const SALT_LEN: usize = 32;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_signature_is_not_returned() {
+        let pkcs8 = include_bytes!("../../../tests/keys/rsa2048.pk8");
+        let mut key = RsaKey::new(RsaPrivateKey::from_pkcs8_der(pkcs8).unwrap()).unwrap();
+        assert!(key.sign_pss(b"message").is_ok());
+        // What a fault in the computation looks like from here: the signature does not fit the public key.
+        let other = include_bytes!("../../../tests/keys/rsa3072.pk8");
+        key.public = PROVIDER.load_signing_key(other).unwrap().public_key().clone();
+        assert!(matches!(key.sign_pss(b"message"), Err(CryptoError::Library(_))));
+    }
+}
