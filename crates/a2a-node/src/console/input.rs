@@ -1,0 +1,83 @@
+//! Where lines come from when no terminal is there: a pipe or an argument. The terminal's own source is `editor`.
+
+use std::io::BufRead;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::screen::Screen;
+
+/// What came of asking for a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A line, without its end.
+    Line(String),
+    /// There will be no more: Ctrl-D, or the end of a pipe or script.
+    EndOfInput,
+    /// Ctrl-C at the prompt.
+    Interrupted,
+}
+
+/// What stands before the line being typed, and what kind of line it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// A command: completed, hinted at, remembered. Not shown without a terminal.
+    Command(String),
+    /// An argument that is asked for: not remembered.
+    Question(String),
+    /// A message: never remembered.
+    Chat(String),
+}
+
+impl Prompt {
+    /// What is shown.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Command(text) | Self::Question(text) | Self::Chat(text) => text,
+        }
+    }
+}
+
+/// Somebody waits for a line.
+pub(super) struct ReadRequest {
+    pub(super) prompt: Prompt,
+    pub(super) answer: oneshot::Sender<Input>,
+}
+
+/// A supplier of lines, one when asked; it may block.
+pub(super) trait Source: Send {
+    fn read(&mut self, prompt: &Prompt) -> Input;
+}
+
+/// Lines from a pipe or script. Questions and answers are shown, so that a transcript reads as on a terminal.
+pub(super) struct Lines {
+    lines: Box<dyn Iterator<Item = String> + Send>,
+    screen: Arc<Screen>,
+}
+
+impl Lines {
+    pub(super) fn new(lines: Box<dyn Iterator<Item = String> + Send>, screen: Arc<Screen>) -> Self {
+        Self { lines, screen }
+    }
+}
+
+impl Source for Lines {
+    fn read(&mut self, prompt: &Prompt) -> Input {
+        if let Prompt::Command(_) = prompt {
+            return self.lines.next().map_or(Input::EndOfInput, Input::Line);
+        }
+        self.screen.open_line(prompt.text());
+        let line = self.lines.next();
+        self.screen.close_line(prompt.text(), line.as_deref().unwrap_or_default());
+        line.map_or(Input::EndOfInput, Input::Line)
+    }
+}
+
+/// The lines of stdin; bytes that are no UTF-8 become replacement characters, so that they are seen and not lost.
+pub(super) fn stdin_lines() -> impl Iterator<Item = String> + Send {
+    std::iter::from_fn(|| {
+        let mut line = Vec::new();
+        let length = std::io::stdin().lock().read_until(b'\n', &mut line).ok()?;
+        (length > 0).then(|| String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned())
+    })
+}
