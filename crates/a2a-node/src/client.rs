@@ -11,7 +11,7 @@ use a2a_core::text::shown;
 use a2a_core::wire;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, Response, redirect};
-use rustls::ClientConfig;
+use rustls::{CertificateError, ClientConfig};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -180,14 +180,18 @@ fn connection_error(error: reqwest::Error) -> ClientError {
 
 /// What TLS had against the server, if it was TLS.
 fn tls_reason(error: &reqwest::Error) -> Option<String> {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let inner = wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(tls) = inner.or_else(|| error.downcast_ref::<rustls::Error>()) {
-            return Some(tls.to_string());
+        match error.downcast_ref::<rustls::Error>() {
+            Some(rustls::Error::InvalidCertificate(CertificateError::Other(judgement))) => {
+                return Some(judgement.0.to_string());
+            }
+            Some(tls) => return Some(tls.to_string()),
+            None => {}
         }
-        cause = error.source();
+        // What an `io::Error` wraps is not its source.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = wrapped.map(|wrapped| wrapped as _).or_else(|| error.source());
     }
     None
 }
@@ -206,3 +210,121 @@ const MAX_HEADERS: u32 = 16 * 1024;
 const MAX_ERROR: usize = 8 * 1024;
 /// Characters of a peer's explanation.
 const MAX_WORDS: usize = 400;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use axum::http::StatusCode;
+    use axum::response::Redirect;
+    use axum::routing::{get, post};
+    use axum::{Json, Router};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::http::{ApiError, Server};
+    use crate::tls::{ServerTls, TlsKey, client};
+
+    const TIMEOUT: Duration = Duration::from_secs(20);
+
+    fn routes() -> Router {
+        Router::new()
+            .route("/value", get(|| async { Json(json!({"a": 1})) }))
+            .route("/echo", post(|body: Json<Value>| async { body }))
+            .route("/wild", get(|| async { r#"{"a":1,"a":2}"# }))
+            .route("/long", get(|| async { "x".repeat(2000) }))
+            .route("/redirect", get(|| async { Redirect::temporary("/value") }))
+            .route("/strange", get(|| async { (StatusCode::BAD_GATEWAY, "<html>") }))
+            .route("/never", get(pending::<Json<Value>>))
+            .route(
+                "/refuses",
+                get(|| ready(ApiError::new(StatusCode::CONFLICT, "id_taken", "no \u{1b}[2J", "go\n"))),
+            )
+    }
+
+    /// A server, and the key that it holds.
+    async fn server() -> (String, TlsKey) {
+        let key = TlsKey::generate().unwrap();
+        let tls = ServerTls::new(&key, &key.self_signed(&["localhost".into()]).unwrap()).unwrap();
+        let server = Server::bind("127.0.0.1:0".parse().unwrap(), tls).await.unwrap();
+        let origin = format!("https://localhost:{}", server.local_addr().port());
+        tokio::spawn(server.run(routes(), pending()));
+        (origin, key)
+    }
+
+    async fn fetched(path: &str, timeout: Duration) -> Result<Value, ClientError> {
+        let (origin, key) = server().await;
+        let client = HttpsClient::new(client::pinned(key.spki_sha256()).unwrap()).unwrap();
+        client.get_json(&format!("{origin}{path}"), 1000, timeout).await
+    }
+
+    #[tokio::test]
+    async fn json_goes_and_comes() {
+        assert_eq!(fetched("/value", TIMEOUT).await.unwrap(), json!({"a": 1}));
+        let (origin, key) = server().await;
+        let client = HttpsClient::new(client::pinned(key.spki_sha256()).unwrap()).unwrap();
+        let sent = json!({"text": "é"});
+        let echoed: Value = client.post_json(&format!("{origin}/echo"), &sent, 1000, TIMEOUT).await.unwrap();
+        assert_eq!(echoed, sent);
+    }
+
+    #[tokio::test]
+    async fn an_error_is_understood_and_filtered() {
+        let expected = ClientError::Api {
+            status: 409,
+            code: "id_taken".into(),
+            error: "no \\u{1b}[2J".into(),
+            message: "go\\n".into(),
+        };
+        assert_eq!(fetched("/refuses", TIMEOUT).await, Err(expected));
+    }
+
+    #[test]
+    fn an_error_in_another_shape_shows_its_status_alone() {
+        for body in [
+            "<html>",
+            r#"{"error":"e","message":"m"}"#,
+            r#"{"error":"e","code":"\u001b[2J","message":"m"}"#,
+            r#"{"error":"e","code":"","message":"m"}"#,
+            r#"{"error":"e","code":"c","message":"m","more":1}"#,
+        ] {
+            assert_eq!(
+                api_error(502, body.as_bytes()),
+                ClientError::BadAnswer("HTTP status 502".into()),
+                "{body}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_answer_is_refused() {
+        for path in ["/long", "/redirect", "/wild"] {
+            let answer = fetched(path, TIMEOUT).await;
+            assert!(matches!(answer, Err(ClientError::BadAnswer(_))), "{path}: {answer:?}");
+        }
+        let answer = fetched("/strange", TIMEOUT).await;
+        assert!(matches!(answer, Err(ClientError::Api { status: 502, .. })), "{answer:?}");
+        assert_eq!(fetched("/never", Duration::from_millis(50)).await, Err(ClientError::Timeout));
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_told_from_somebody_else() {
+        let (origin, key) = server().await;
+        let other =
+            HttpsClient::new(client::pinned(TlsKey::generate().unwrap().spki_sha256()).unwrap()).unwrap();
+        let refused = other.get_json::<Value>(&format!("{origin}/value"), 1000, TIMEOUT).await.unwrap_err();
+        assert!(
+            matches!(&refused, ClientError::Tls(reason) if reason.contains("not the one")),
+            "{refused:?}"
+        );
+        let right = HttpsClient::new(client::pinned(key.spki_sha256()).unwrap()).unwrap();
+        let plain = format!("{}/value", origin.replace("https", "http"));
+        let refused = right.get_json::<Value>(&plain, 1000, TIMEOUT).await.unwrap_err();
+        assert!(refused.to_string().contains("scheme"), "{refused:?}");
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let gone =
+            right.get_json::<Value>(&format!("https://{free}/value"), 1000, TIMEOUT).await.unwrap_err();
+        assert!(matches!(gone, ClientError::Unreachable(_)), "{gone:?}");
+    }
+}

@@ -172,3 +172,74 @@ const LOCK_FILE: &str = "lock";
 const SECRET_MODE: u32 = 0o600;
 /// The longest secret that is read, in bytes; an RSA-4096 key takes 2.4 KiB.
 const SECRET_LIMIT: usize = 64 * 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_directory_belongs_to_one_process_and_its_owner() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data/agent");
+        let first = DataDir::open(&path).unwrap();
+        assert_eq!(mode(&path), 0o700);
+        let refused = DataDir::open(&path).unwrap_err();
+        assert!(matches!(refused, StoreError::Locked { .. }));
+        assert!(refused.to_string().contains("--data-dir"));
+        drop(first);
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        DataDir::open(&path).unwrap();
+        assert_eq!(mode(&path), 0o700);
+    }
+
+    #[test]
+    fn files_are_replaced_as_a_whole_and_nothing_else_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(parent.path()).unwrap();
+        assert_eq!(dir.read("file").unwrap(), None);
+        dir.write("file", b"a longer first content").unwrap();
+        dir.write("file", b"second").unwrap();
+        assert_eq!(dir.read("file").unwrap().unwrap(), b"second");
+        let mut names: Vec<_> =
+            fs::read_dir(parent.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["file", LOCK_FILE]);
+    }
+
+    #[test]
+    fn a_secret_that_others_can_touch_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(parent.path()).unwrap();
+        assert!(dir.read_secret("key").unwrap().is_none());
+        dir.write_secret("key", b"secret").unwrap();
+        let path = parent.path().join("key");
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(**dir.read_secret("key").unwrap().unwrap(), *b"secret");
+        for exposed in [0o640, 0o604, 0o620, 0o601] {
+            fs::set_permissions(&path, Permissions::from_mode(exposed)).unwrap();
+            let refused = dir.read_secret("key").unwrap_err();
+            assert!(matches!(refused, StoreError::Exposed { .. }), "{exposed:o}");
+            assert!(refused.to_string().contains(&format!("chmod 600 {}", path.display())));
+        }
+        // Writing it again closes it.
+        dir.write_secret("key", b"new").unwrap();
+        assert_eq!(**dir.read_secret("key").unwrap().unwrap(), *b"new");
+    }
+
+    #[test]
+    fn json_comes_back_and_damage_is_named() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(parent.path()).unwrap();
+        dir.write_json("list.json", &[1, 2]).unwrap();
+        assert_eq!(dir.read_json::<Vec<u8>>("list.json").unwrap().unwrap(), [1, 2]);
+        dir.write("list.json", b"[1, 2").unwrap();
+        let refused = dir.read_json::<Vec<u8>>("list.json").unwrap_err();
+        assert!(matches!(refused, StoreError::Malformed { .. }));
+        assert!(refused.to_string().contains("list.json"));
+    }
+}

@@ -34,7 +34,7 @@ pub enum LogSink {
 impl LogSink {
     /// A file when a person sits in front of the program, else stderr.
     pub fn choose(args: &CommonArgs, program: &str) -> Self {
-        let interactive = !args.headless && args.exec.is_none() && io::stdin().is_terminal();
+        let interactive = !args.headless && !args.json && args.exec.is_none() && io::stdin().is_terminal();
         if interactive {
             Self::File(args.data_dir(program).join(format!("{program}.log")))
         } else {
@@ -66,4 +66,23 @@ fn open(path: &Path) -> Result<File, NodeError> {
 
 fn environment(text: String) -> NodeError {
     NodeError::Environment(text)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_log_file_is_for_its_owner_alone_and_grows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data/agent.log");
+        for line in ["one\n", "two\n"] {
+            io::Write::write_all(&mut open(&path).unwrap(), line.as_bytes()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
 }

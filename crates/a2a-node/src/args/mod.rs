@@ -74,3 +74,133 @@ pub enum LogFormat {
     /// One JSON object a line, for collectors.
     Json,
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use a2a_core::crypto::kx::Suite;
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+    use crate::agent::{Agent, Profile};
+
+    #[derive(Debug, Parser)]
+    struct AgentCommand {
+        #[command(flatten)]
+        args: AgentArgs,
+    }
+
+    #[derive(Debug, Parser)]
+    struct ControllerCommand {
+        #[command(flatten)]
+        args: ControllerArgs,
+    }
+
+    struct Testing {
+        unattended: bool,
+    }
+
+    impl Agent for Testing {
+        fn profile(&self) -> Profile {
+            Profile {
+                program: "testing",
+                agent_id: "testing_agent_001",
+                name: "Testing Agent",
+                prompt: "testing_1",
+                port: 5009,
+                methods: &["test"],
+            }
+        }
+
+        fn unattended(&self) -> bool {
+            self.unattended
+        }
+    }
+
+    fn resolved(arguments: &[&str], unattended: bool) -> AgentConfig {
+        let arguments = std::iter::once("testing").chain(arguments.iter().copied());
+        AgentCommand::try_parse_from(arguments).unwrap().args.resolve(&Testing { unattended }).unwrap()
+    }
+
+    #[test]
+    fn every_option_is_an_environment_variable_too() {
+        for command in [AgentCommand::command(), ControllerCommand::command()] {
+            for argument in command.get_arguments() {
+                let long = argument.get_long().unwrap();
+                let variable = format!("A2A_{}", long.to_uppercase().replace('-', "_"));
+                assert_eq!(argument.get_env().unwrap(), variable.as_str());
+            }
+        }
+        AgentCommand::command().debug_assert();
+        ControllerCommand::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_come_from_the_program() {
+        let config = resolved(&[], false);
+        assert_eq!(config.listen.to_string(), "127.0.0.1:5009");
+        assert_eq!(config.data_dir, PathBuf::from("data/testing"));
+        assert_eq!(config.ca_file, PathBuf::from("certs/ca.pem"));
+        assert_eq!(config.controller.as_str(), "https://localhost:5000");
+        assert_eq!(config.agent_id.as_str(), "testing_agent_001");
+        assert_eq!(config.name.as_str(), "Testing Agent");
+        assert_eq!((config.accept, config.address), (Accept::Ask, None));
+        assert_eq!(config.suites, Suite::ALL);
+        let times = [config.idle_timeout, config.max_session_age, config.consent_timeout];
+        assert_eq!(times, [600, 43_200, 120].map(Duration::from_secs));
+        assert_eq!(resolved(&[], true).accept, Accept::All);
+    }
+
+    #[test]
+    fn what_is_told_wins() {
+        let config = resolved(
+            &[
+                "--listen=127.0.0.1:0",
+                "--data-dir=/d",
+                "--agent-id=other",
+                "--accept=a,b",
+                "--suites=A2A-MODP2048,A2A-X25519-MLKEM768,A2A-MODP2048",
+                "--idle-timeout=90s",
+                "--address=https://host.example:7000",
+            ],
+            true,
+        );
+        assert_eq!((config.listen.port(), config.data_dir), (0, PathBuf::from("/d")));
+        assert_eq!((config.agent_id.as_str(), config.accept.to_string().as_str()), ("other", "a,b"));
+        assert_eq!(config.suites, [Suite::X25519MlKem768, Suite::Modp2048]);
+        assert_eq!(config.idle_timeout, Duration::from_secs(90));
+        assert_eq!(config.address.unwrap().as_str(), "https://host.example:7000");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for bad in [
+            "--listen=5001",
+            "--controller=http://localhost:5000",
+            "--controller-fingerprint=1234",
+            "--agent-id=No Spaces",
+            "--accept=everyone!",
+            "--suites=AES",
+            "--idle-timeout=soon",
+            "--log-format=xml",
+            "--unknown",
+        ] {
+            assert!(AgentCommand::try_parse_from(["testing", bad]).is_err(), "{bad}");
+        }
+        let long = format!("--name={}", "x".repeat(65));
+        let args = AgentCommand::try_parse_from(["testing", &long]).unwrap().args;
+        assert!(args.resolve(&Testing { unattended: false }).unwrap_err().to_string().contains("--name"));
+    }
+
+    #[test]
+    fn the_controllers_defaults() {
+        let config = ControllerCommand::try_parse_from(["controller"]).unwrap().args.resolve();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
+        assert_eq!(config.data_dir, PathBuf::from("data/controller"));
+        assert_eq!(config.controller_id.as_str(), "controller_001");
+        assert_eq!(config.certificate_life, Duration::from_hours(24));
+        assert!(config.tls_names.is_empty());
+    }
+}

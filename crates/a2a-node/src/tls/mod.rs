@@ -129,3 +129,141 @@ fn provider() -> Arc<CryptoProvider> {
 /// What both ends offer for HTTP, the preferred one first.
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use rcgen::{BasicConstraints, CertifiedIssuer, IsCa};
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, ClientConnection, ServerConnection};
+
+    use super::*;
+
+    /// Runs a TLS handshake in memory. Returns what the client says of it.
+    fn handshake(client: ClientConfig, server: &ServerTls, name: &'static str) -> Result<(), rustls::Error> {
+        let mut client = ClientConnection::new(Arc::new(client), ServerName::try_from(name).unwrap())?;
+        let mut server = ServerConnection::new(server.rustls().get_inner())?;
+        while client.is_handshaking() || server.is_handshaking() {
+            let mut bytes = Vec::new();
+            client.write_tls(&mut bytes).unwrap();
+            server.read_tls(&mut bytes.as_slice()).unwrap();
+            server.process_new_packets()?;
+            bytes.clear();
+            server.write_tls(&mut bytes).unwrap();
+            client.read_tls(&mut bytes.as_slice()).unwrap();
+            client.process_new_packets()?;
+        }
+        assert_eq!(client.alpn_protocol(), Some(b"h2".as_slice()));
+        Ok(())
+    }
+
+    struct Root(CertifiedIssuer<'static, KeyPair>);
+
+    impl Root {
+        fn new() -> Self {
+            let mut params = CertificateParams::default();
+            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+            Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+        }
+
+        fn issue(&self, key: &TlsKey, name: &str) -> ServerTls {
+            let params = certificate_for(&[name.into()]).unwrap();
+            ServerTls::new(key, &params.signed_by(key.key_pair(), &self.0).unwrap().pem()).unwrap()
+        }
+    }
+
+    fn self_signed(key: &TlsKey) -> ServerTls {
+        ServerTls::new(key, &key.self_signed(&["localhost".into()]).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_pin_is_one_key_under_any_name() {
+        let (key, other) = (TlsKey::generate().unwrap(), TlsKey::generate().unwrap());
+        handshake(client::pinned(key.spki_sha256()).unwrap(), &self_signed(&key), "elsewhere").unwrap();
+        let refused =
+            handshake(client::pinned(key.spki_sha256()).unwrap(), &self_signed(&other), "localhost");
+        assert!(refused.unwrap_err().to_string().contains("WrongKey"));
+    }
+
+    #[test]
+    fn a_root_vouches_for_its_own_names_and_no_others() {
+        let (root, key) = (Root::new(), TlsKey::generate().unwrap());
+        let client = || client::rooted(&root.0.pem()).unwrap();
+        handshake(client(), &root.issue(&key, "localhost"), "localhost").unwrap();
+        for (server, name) in [
+            (root.issue(&key, "localhost"), "elsewhere"),
+            (Root::new().issue(&key, "localhost"), "localhost"),
+            (self_signed(&key), "localhost"),
+        ] {
+            let refused = handshake(client(), &server, name).unwrap_err();
+            assert!(matches!(refused, rustls::Error::InvalidCertificate(_)), "{refused}");
+        }
+        assert!(
+            client::rooted("no certificate").is_ok_and(|config| {
+                handshake(config, &root.issue(&key, "localhost"), "localhost").is_err()
+            })
+        );
+    }
+
+    #[test]
+    fn whoever_is_believed_must_hold_the_certificates_key() {
+        // A certificate that somebody else has shown, served with another key.
+        let (victim, thief) = (TlsKey::generate().unwrap(), TlsKey::generate().unwrap());
+        let shown = victim.self_signed(&["localhost".into()]).unwrap();
+        assert!(ServerTls::new(&thief, &shown).is_err(), "our own server refuses");
+        let stolen = stolen_certificate(&shown, &thief);
+        for client in [client::unauthenticated(), client::pinned(victim.spki_sha256())] {
+            assert!(handshake(client.unwrap(), &stolen, "localhost").is_err());
+        }
+        handshake(client::unauthenticated().unwrap(), &self_signed(&thief), "localhost").unwrap();
+    }
+
+    /// A server that shows a certificate without holding its key, which takes some doing.
+    fn stolen_certificate(pem: &str, key: &TlsKey) -> ServerTls {
+        #[derive(Debug)]
+        struct Stolen(Arc<rustls::sign::CertifiedKey>);
+        impl rustls::server::ResolvesServerCert for Stolen {
+            fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<rustls::sign::CertifiedKey>> {
+                Some(self.0.clone())
+            }
+        }
+        let der = PrivatePkcs8KeyDer::from(key.key_pair().serialize_der());
+        let signer = provider().key_provider.load_private_key(der.into()).unwrap();
+        let chain = vec![CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()];
+        let mut config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(VERSIONS)
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(Stolen(Arc::new(rustls::sign::CertifiedKey::new(chain, signer)))));
+        config.alpn_protocols = ALPN.map(Vec::from).into();
+        ServerTls::for_test(config)
+    }
+
+    #[test]
+    fn a_certificate_can_be_replaced_while_it_serves() {
+        let (root, key) = (Root::new(), TlsKey::generate().unwrap());
+        let server = self_signed(&key);
+        let rooted = || client::rooted(&root.0.pem()).unwrap();
+        assert!(handshake(rooted(), &server, "localhost").is_err());
+        let chain =
+            certificate_for(&["localhost".into()]).unwrap().signed_by(key.key_pair(), &root.0).unwrap().pem();
+        server.clone().replace(&key, &chain).unwrap();
+        handshake(rooted(), &server, "localhost").unwrap();
+        assert!(server.replace(&TlsKey::generate().unwrap(), &chain).is_err());
+        handshake(rooted(), &server, "localhost").unwrap();
+    }
+
+    #[test]
+    fn a_key_survives_and_is_one_with_its_certificates() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(parent.path()).unwrap();
+        let made = TlsKey::load_or_generate(&dir, "tls.key").unwrap().spki_sha256();
+        let read = TlsKey::load_or_generate(&dir, "tls.key").unwrap();
+        assert_eq!(made, read.spki_sha256());
+        assert_eq!(certificate_key_sha256(&read.self_signed(&["a".into()]).unwrap()).unwrap(), made);
+        dir.write_secret("tls.key", b"not a key").unwrap();
+        assert!(TlsKey::load_or_generate(&dir, "tls.key").unwrap_err().to_string().contains("tls.key"));
+    }
+}

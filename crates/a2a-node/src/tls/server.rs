@@ -25,6 +25,11 @@ impl ServerTls {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_test(config: ServerConfig) -> Self {
+        Self(RustlsConfig::from_config(Arc::new(config)))
+    }
+
     pub(crate) fn rustls(&self) -> RustlsConfig {
         self.0.clone()
     }
