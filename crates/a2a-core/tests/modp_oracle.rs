@@ -306,7 +306,8 @@ fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
 }
 
 const DH: [u8; 11] = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 3, 1];
-const KNOWN_PUBLIC: &str = "e0f78584fd9092d5b3e00972a29f9caa21c1b5f5a46ed7fc3ed0f51bf59eb0dcefe72c5d4860cd7a94f5cbca67f351e7\
+const KNOWN_PUBLIC: &str = "\
+     e0f78584fd9092d5b3e00972a29f9caa21c1b5f5a46ed7fc3ed0f51bf59eb0dcefe72c5d4860cd7a94f5cbca67f351e7\
      4ac6961f4684fa34dce2a1ad3f5375e87f4c237aaafbd94ed0b40076511faec4370b18d9b4e12dc0051b73efee6aeea0\
      2dc2e1e8de062e6f49bafc644be874e3e76fbd98a3f9d615d5539aa17ceca151ed63fc4feaf14da3cb16d3e79f1ac146\
      9ea41bac5ec2679ccddf8f599f8088b7c2cbe47ae4734076eecf3cf8b752e26235c46ee9c5ce10b8337fbb66f7478331\

@@ -116,8 +116,8 @@ mod tests {
     const KEY: AeadKey = AeadKey([42; KEY_LEN]);
     const NONCE: [u8; NONCE_LEN] = [7; NONCE_LEN];
 
-    /// "The Galois/Counter Mode of Operation" (submitted to NIST in 2005), appendix B, test cases 13, 14 and 16: key, nonce,
-    /// associated data, plaintext, ciphertext and tag.
+    /// "The Galois/Counter Mode of Operation" (submitted to NIST in 2005), appendix B, test cases 13, 14 and
+    /// 16: key, nonce, associated data, plaintext, ciphertext and tag.
     const KNOWN_ANSWERS: [[&str; 5]; 3] = [
         [
             "0000000000000000000000000000000000000000000000000000000000000000",

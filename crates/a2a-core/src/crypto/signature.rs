@@ -1,7 +1,8 @@
 //! RSASSA-PSS with SHA-256: keys, and signatures that say what they are for.
 //!
-//! Every signature of the protocol is made over 64 spaces, `a2a/1 `, a label from one closed list, a zero byte and the
-//! message, so that none can stand in another's place (the construction of RFC 8446, section 4.4.3).
+//! Every signature of the protocol is made over 64 spaces, `a2a/1 `, a label from one closed list, a zero
+//! byte and the message, so that none can stand in another's place (the construction of RFC 8446, section
+//! 4.4.3).
 //!
 //! No arithmetic is here: a [`CryptoProvider`](super::provider::CryptoProvider) signs and verifies.
 
@@ -95,8 +96,8 @@ pub trait SigningKey: Debug + Send + Sync {
     /// The other half.
     fn public_key(&self) -> &PublicKey;
 
-    /// RSASSA-PSS over `message`, salt of 32 bytes; as long as the modulus. The signature is verified before it is
-    /// returned, so that a fault in the computation never leaves the machine.
+    /// RSASSA-PSS over `message`, salt of 32 bytes; as long as the modulus. The signature is verified before
+    /// it is returned, so that a fault in the computation never leaves the machine.
     fn sign_pss(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
 
     /// PKCS#8 DER (RFC 5958), for storage alone.

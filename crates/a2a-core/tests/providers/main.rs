@@ -1,7 +1,7 @@
 //! Provider against provider: what one makes, every other takes, and what one refuses, every other refuses.
 //!
-//! With one provider compiled in, each test pairs it with itself. AES-GCM is tested beside its interface, since its keys
-//! cannot be made outside the crate; the arithmetic of the MODP group in `modp_oracle.rs`.
+//! With one provider compiled in, each test pairs it with itself. AES-GCM is tested beside its interface,
+//! since its keys cannot be made outside the crate; the arithmetic of the MODP group in `modp_oracle.rs`.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,8 +1,9 @@
 //! Diffie-Hellman in the seed's group: RFC 3526 group 14, a safe prime of 2048 bits, with generator 2.
 //!
-//! There is no way to make other parameters: a group from a peer is compared with this one and refused if it differs,
-//! before any arithmetic. Secrets are 256 random bits (RFC 7919, section 5.2 asks for 225), used for one agreement and
-//! zeroised; the exponentiation takes the same time for each. The library's own temporaries on the stack are not wiped.
+//! There is no way to make other parameters: a group from a peer is compared with this one and refused if it
+//! differs, before any arithmetic. Secrets are 256 random bits (RFC 7919, section 5.2 asks for 225), used for
+//! one agreement and zeroised; the exponentiation takes the same time for each. The library's own temporaries
+//! on the stack are not wiped.
 
 use std::fmt::{self, Debug};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,7 +54,8 @@ pub fn generate_dh_keypair(provider: Provider) -> Result<(DhSecret, DhPublicKey)
 pub struct DhSecret(U256);
 
 impl DhSecret {
-    /// Takes 32 big-endian bytes, all from a generator of randomness (or from a test vector). Zero is refused.
+    /// Takes 32 big-endian bytes, all from a generator of randomness (or from a test vector). Zero is
+    /// refused.
     pub fn from_be_bytes(bytes: &[u8; SECRET_LEN]) -> Result<Self, CryptoError> {
         if bytes.iter().fold(0, |any, byte| any | byte) == 0 {
             return Err(CryptoError::Library("a Diffie-Hellman secret is zero"));
@@ -78,15 +80,17 @@ impl Debug for DhSecret {
     }
 }
 
-/// A public value y in 2..=p-2. Since p is a safe prime, nothing more has to be checked (RFC 7919, section 5.1).
+/// A public value y in 2..=p-2. Since p is a safe prime, nothing more has to be checked (RFC 7919, section
+/// 5.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DhPublicKey(U2048);
 
 impl DhPublicKey {
     /// Reads DER `SubjectPublicKeyInfo` with the group's parameters (PKCS #3, section 9, dhKeyAgreement).
     ///
-    /// Another prime or generator is [`CryptoError::BadGroup`]; a value out of range, another algorithm or any other
-    /// encoding than [`Self::to_spki_der`]'s is [`CryptoError::BadShare`]. No exponentiation takes place.
+    /// Another prime or generator is [`CryptoError::BadGroup`]; a value out of range, another algorithm or
+    /// any other encoding than [`Self::to_spki_der`]'s is [`CryptoError::BadShare`]. No exponentiation takes
+    /// place.
     pub fn from_spki_der(spki_der: &[u8]) -> Result<Self, CryptoError> {
         let spki = SubjectPublicKeyInfoRef::from_der(spki_der).map_err(|_| MALFORMED)?;
         if spki.algorithm.oid != DH_KEY_AGREEMENT {

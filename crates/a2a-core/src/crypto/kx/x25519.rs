@@ -1,4 +1,5 @@
-//! X25519 (RFC 7748) with public values as DER `SubjectPublicKeyInfo` (RFC 8410). The provider does the arithmetic.
+//! X25519 (RFC 7748) with public values as DER `SubjectPublicKeyInfo` (RFC 8410). The provider does the
+//! arithmetic.
 
 use std::fmt::{self, Debug};
 

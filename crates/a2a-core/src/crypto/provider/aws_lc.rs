@@ -1,6 +1,7 @@
 //! The default provider: AWS-LC through `aws-lc-rs`. Constant-time, fast, compiled from C.
 //!
-//! Its own generator, which signing, key generation and encapsulation use, is seeded by the operating system's.
+//! Its own generator, which signing, key generation and encapsulation use, is seeded by the operating
+//! system's.
 
 use std::fmt::{self, Debug};
 

@@ -1,7 +1,8 @@
 //! The narrow seam between the protocol and a crypto library.
 //!
-//! Only what libraries really do differently stands here. SHA-256, HMAC and HKDF (`sha2`, `hmac`, `hkdf`) and the
-//! modular exponentiation (`crypto-bigint`) are the same under every provider, so they are not part of the seam.
+//! Only what libraries really do differently stands here. SHA-256, HMAC and HKDF (`sha2`, `hmac`, `hkdf`) and
+//! the modular exponentiation (`crypto-bigint`) are the same under every provider, so they are not part of
+//! the seam.
 
 #[cfg(feature = "aws_lc")]
 pub mod aws_lc;
@@ -40,8 +41,8 @@ pub fn by_name(name: &str) -> Option<Provider> {
 
 /// What a crypto library has to offer for `a2a/1`.
 ///
-/// Randomness is the provider's own, because a FIPS-style library signs and encapsulates with its own generator and
-/// takes none from outside; every implementation reads the operating system's generator.
+/// Randomness is the provider's own, because a FIPS-style library signs and encapsulates with its own
+/// generator and takes none from outside; every implementation reads the operating system's generator.
 pub trait CryptoProvider: Debug + Send + Sync + 'static {
     /// `aws_lc` or `rustcrypto`.
     fn name(&self) -> &'static str;
@@ -54,11 +55,13 @@ pub trait CryptoProvider: Debug + Send + Sync + 'static {
     /// Makes an RSA-2048 key with e = 65537.
     fn generate_signing_key(&self) -> Result<Box<dyn SigningKey>, CryptoError>;
 
-    /// Reads a private key from PKCS#8 DER (RFC 5958, version 1, no attributes: as [`SigningKey::to_pkcs8_der`] and
-    /// OpenSSL write it); RSA 2048, 3072 or 4096 bits with e = 65537. Anything else is [`CryptoError::BadKey`].
+    /// Reads a private key from PKCS#8 DER (RFC 5958, version 1, no attributes: as
+    /// [`SigningKey::to_pkcs8_der`] and OpenSSL write it); RSA 2048, 3072 or 4096 bits with e = 65537.
+    /// Anything else is [`CryptoError::BadKey`].
     fn load_signing_key(&self, pkcs8_der: &[u8]) -> Result<Box<dyn SigningKey>, CryptoError>;
 
-    /// Verifies RSASSA-PSS with SHA-256, MGF1-SHA-256 and a salt of exactly 32 bytes (RFC 8017, section 8.1.2).
+    /// Verifies RSASSA-PSS with SHA-256, MGF1-SHA-256 and a salt of exactly 32 bytes (RFC 8017, section
+    /// 8.1.2).
     fn verify_pss(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<(), CryptoError>;
 
     /// The X25519 public value of a secret scalar (RFC 7748, section 6.1).
@@ -70,8 +73,8 @@ pub trait CryptoProvider: Debug + Send + Sync + 'static {
     /// Makes an ML-KEM-768 key pair (FIPS 203), used for one decapsulation.
     fn generate_ml_kem_768(&self) -> Result<Box<dyn Decapsulator>, CryptoError>;
 
-    /// Encapsulates to a 1184-byte encapsulation key; a key that fails FIPS 203's modulus check is
-    /// [`CryptoError::BadShare`].
+    /// Encapsulates to a 1184-byte encapsulation key; a key of another length, or one that fails FIPS 203's
+    /// modulus check, is [`CryptoError::BadShare`].
     fn encapsulate_ml_kem_768(&self, encapsulation_key: &[u8]) -> Result<Encapsulated, CryptoError>;
 
     /// AES-256-GCM under `key` (NIST SP 800-38D).
@@ -83,8 +86,9 @@ pub trait Decapsulator: Debug + Send + Sync {
     /// The encapsulation key to send: 1184 bytes.
     fn encapsulation_key(&self) -> Vec<u8>;
 
-    /// Recovers the secret from a ciphertext of 1088 bytes. A ciphertext of the right length never fails (FIPS 203's
-    /// implicit rejection): a forged one gives a secret that nobody else has.
+    /// Recovers the secret from a ciphertext of 1088 bytes; another length is [`CryptoError::BadShare`]. A
+    /// ciphertext of the right length never fails (FIPS 203's implicit rejection): a forged one gives a
+    /// secret that nobody else has.
     fn decapsulate(self: Box<Self>, ciphertext: &[u8]) -> Result<Zeroizing<[u8; 32]>, CryptoError>;
 }
 
@@ -102,8 +106,8 @@ impl Debug for Encapsulated {
     }
 }
 
-/// Refuses what a library reads leniently (PKCS#1, trailing bytes, CRT values that do not belong to the primes), so
-/// that every provider takes the same keys.
+/// Refuses what a library reads leniently (PKCS#1, trailing bytes, CRT values that do not belong to the
+/// primes), so that every provider takes the same keys.
 fn require_canonical(key: Box<dyn SigningKey>, pkcs8_der: &[u8]) -> Result<Box<dyn SigningKey>, CryptoError> {
     if *key.to_pkcs8_der()? == pkcs8_der { Ok(key) } else { Err(BAD_PRIVATE_KEY) }
 }

@@ -1,9 +1,10 @@
 //! The pure-Rust provider: `rsa`, `x25519-dalek`, `ml-kem` and `aes-gcm`. Compiles no C.
 //!
-//! It is for machines without a C compiler and for testing one provider against the other. The `rsa` crate carries the
-//! advisory RUSTSEC-2023-0071 (timing): private operations are blinded here, and the other provider is the default.
-//! Where a library takes a generator that cannot fail (RSA key generation, encapsulation), a system whose generator
-//! fails ends the thread with a panic rather than go on with a guessable key.
+//! It is for machines without a C compiler and for testing one provider against the other. The `rsa` crate
+//! carries the advisory RUSTSEC-2023-0071 (timing): private operations are blinded here, and the other
+//! provider is the default. Where a library takes a generator that cannot fail (RSA key generation,
+//! encapsulation), a system whose generator fails ends the thread with a panic rather than go on with a
+//! guessable key.
 
 use std::fmt::{self, Debug};
 
