@@ -30,6 +30,14 @@ pub enum NodeError {
         /// What is presented now.
         presented: KeyId,
     },
+    /// At first contact: the controller's fingerprint is not the one that was given.
+    #[error("the controller's fingerprint is {presented}, not {expected} as given")]
+    ControllerMismatch {
+        /// What was given.
+        expected: KeyId,
+        /// What is presented.
+        presented: KeyId,
+    },
     /// The controller gave no answer.
     #[error("no answer from the controller at {url}: {reason}")]
     ControllerUnreachable {
@@ -129,6 +137,20 @@ pub enum NodeError {
         /// Who.
         peer: AgentId,
     },
+    /// Too many messages wait to be sent already.
+    #[error("too many messages to {peer} wait to be sent")]
+    QueueFull {
+        /// Who.
+        peer: AgentId,
+    },
+    /// The peer has not acknowledged in time. The message is kept, and sent again before the next one.
+    #[error("{peer} has not acknowledged the message: {reason}")]
+    Unacknowledged {
+        /// Who.
+        peer: AgentId,
+        /// What the connection said.
+        reason: String,
+    },
     /// The message is too long.
     #[error("a message of {found} bytes is over the limit of {limit} bytes")]
     TooLong {
@@ -150,6 +172,7 @@ impl NodeError {
             Self::CertificateExpired => "certificate_expired",
             Self::ControllerUnconfirmed { .. } => "controller_unconfirmed",
             Self::ControllerChanged { .. } => "controller_changed",
+            Self::ControllerMismatch { .. } => "controller_mismatch",
             Self::ControllerUnreachable { .. } => "controller_unreachable",
             Self::ControllerRefused { .. } => "controller_refused",
             Self::PeerUnreachable { .. } => "peer_unreachable",
@@ -165,6 +188,8 @@ impl NodeError {
             Self::NoKeys { .. } => "no_keys",
             Self::WrongStage(_) => "wrong_stage",
             Self::SessionEnded { .. } => "session_ended",
+            Self::QueueFull { .. } => "queue_full",
+            Self::Unacknowledged { .. } => "unacknowledged",
             Self::TooLong { .. } => "too_long",
             Self::Environment(_) => "environment",
         }
@@ -184,6 +209,9 @@ impl NodeError {
                  trust.json from the data directory and run `setup` again"
                     .into()
             }
+            Self::ControllerMismatch { .. } => {
+                "check the address and the fingerprint with whoever runs the controller".into()
+            }
             Self::ControllerUnreachable { .. } => {
                 "start the controller, or give its address with --controller".into()
             }
@@ -199,14 +227,19 @@ impl NodeError {
             Self::RequestExpired { .. } => {
                 "make sure that somebody is there to answer, then `request` again".into()
             }
-            Self::PeerRefused { .. } => "mend what it names, then try again".into(),
-            Self::Handshake { .. } => "`request` a new session; if it fails again, distrust the network".into(),
+            Self::Handshake { .. } => {
+                "`request` a new session; if it fails again, distrust the network".into()
+            }
             Self::UnknownSession(_) => "`sessions` lists what there is; `request` makes a new one".into(),
             Self::NoKeys { .. } => "run `keyexchange` first".into(),
             Self::WrongStage(_) => "`sessions` shows where it stands".into(),
             Self::SessionEnded { .. } => "`request` a new session".into(),
+            Self::QueueFull { .. } => "wait for those to arrive, then send again".into(),
+            Self::Unacknowledged { .. } => {
+                "do not send it again: it goes out before your next message; `close` gives it up".into()
+            }
             Self::TooLong { .. } => "send it in parts".into(),
-            Self::Environment(_) => "mend what it names, then try again".into(),
+            Self::PeerRefused { .. } | Self::Environment(_) => "mend what it names, then try again".into(),
         }
     }
 }

@@ -82,8 +82,11 @@ impl Opener {
         let missing = seq - self.next_seq;
         self.next_seq = seq + 1;
         if frame_type == FrameType::Close {
-            let close =
+            let close: Close =
                 wire::from_json(&payload, MAX_PLAINTEXT).map_err(|_| SessionError::BadContent("close"))?;
+            if close.sent != seq {
+                return Err(SessionError::BadContent("close"));
+            }
             return Ok(Opened::Closed { close, missing });
         }
         Ok(Opened::New { frame_type, seq, payload })

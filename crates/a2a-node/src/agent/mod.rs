@@ -2,15 +2,48 @@
 
 pub mod report;
 
+mod running;
+
+mod enrol;
+mod identity;
+
+mod consent;
+mod initiate;
+mod respond;
+mod routes;
+
+mod channel;
+mod closed;
+mod messages;
+mod outbox;
+mod sessions;
+mod sweep;
+
+mod peers;
+mod pool;
+mod refusals;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::card::AgentCertificate;
-use a2a_core::crypto::signature::KeyId;
-use uuid::Uuid;
+use a2a_core::session::RekeyPolicy;
+use a2a_core::time::UnixTime;
 
-use crate::error::NodeError;
-use report::{AgentEntry, ClosedReport, DeliveryReport, OnProgress, SessionReport, SetupReport, StatusReport};
+use crate::args::AgentConfig;
+use crate::clock::Clock;
+use crate::event::{Event, EventSender};
+use crate::tls::ServerTls;
+use closed::Closed;
+use consent::Requests;
+use identity::Identity;
+use peers::Peers;
+use pool::CryptoPool;
+use report::{SessionReport, StatusReport};
+pub use running::{Environment, RunningAgent};
+use sessions::Sessions;
 
 /// What makes one agent different from another. `traveller`, `helper` and `worker` are one implementation each.
 pub trait Agent: Send + Sync + 'static {
@@ -49,34 +82,96 @@ pub struct Profile {
 /// A running agent. Cheap to clone: all clones are the same agent.
 #[derive(Clone)]
 pub struct AgentNode {
-    _inner: Arc<()>,
+    state: Arc<State>,
 }
 
-#[allow(unused_variables, clippy::todo, missing_docs)]
-impl AgentNode {
-    pub fn profile(&self) -> &Profile { todo!() }
-    /// This agent's id (the profile's unless told otherwise).
-    pub fn agent_id(&self) -> &AgentId { todo!() }
-    /// Where peers reach it.
-    pub fn address(&self) -> AgentAddress { todo!() }
+/// All that the parts of an agent share.
+struct State {
+    agent: Arc<dyn Agent>,
+    profile: Profile,
+    config: AgentConfig,
+    clock: Clock,
+    identity: Identity,
+    server_tls: ServerTls,
+    address: AgentAddress,
+    requests: Arc<Requests>,
+    sessions: Sessions,
+    closed: Closed,
+    peers: Peers,
+    pool: CryptoPool,
+    events: EventSender,
+    rekey_policy: RekeyPolicy,
+    started: Instant,
+    /// Requests from before this agent was ready may have been answered by the process before it.
+    takes_requests_from: UnixTime,
+    messages_sent: AtomicU64,
+    messages_received: AtomicU64,
+}
 
-    /// Pins the controller, enrols, stores the certificate. `confirmed` is a fingerprint a person has just said yes to;
-    /// without it, an unknown controller is `NodeError::ControllerUnconfirmed`.
-    pub async fn setup(&self, confirmed: Option<KeyId>, progress: OnProgress<'_>) -> Result<SetupReport, NodeError> { todo!() }
+impl AgentNode {
+    /// The program's defaults.
+    pub fn profile(&self) -> &Profile {
+        &self.state.profile
+    }
+
+    /// This agent's id: the profile's unless told otherwise.
+    pub fn agent_id(&self) -> &AgentId {
+        &self.state.config.agent_id
+    }
+
+    /// Where peers reach it.
+    pub fn address(&self) -> &AgentAddress {
+        &self.state.address
+    }
+
+    /// What it was told at start-up.
+    pub fn config(&self) -> &AgentConfig {
+        &self.state.config
+    }
+
     /// This agent's certificate, if it has one.
-    pub fn certificate(&self) -> Option<AgentCertificate> { todo!() }
-    /// The controller's directory, each certificate verified offline.
-    pub async fn agents(&self) -> Result<Vec<AgentEntry>, NodeError> { todo!() }
-    /// Fetches and verifies a peer's certificate, asks for a session, waits for the answer. Cancel-safe by dropping.
-    pub async fn request(&self, address: &AgentAddress, agent_id: &AgentId, purpose: &str, progress: OnProgress<'_>) -> Result<SessionReport, NodeError> { todo!() }
-    /// Exchanges keys for a pending session that this agent asked for.
-    pub async fn key_exchange(&self, session_id: Uuid, progress: OnProgress<'_>) -> Result<SessionReport, NodeError> { todo!() }
-    /// Sends a text and waits for the peer's authenticated acknowledgement.
-    pub async fn send(&self, session_id: Uuid, text: &str) -> Result<DeliveryReport, NodeError> { todo!() }
-    /// Closes a session on both sides and clears its keys. A pending one is just dropped.
-    pub async fn close(&self, session_id: Uuid) -> Result<ClosedReport, NodeError> { todo!() }
+    pub fn certificate(&self) -> Option<AgentCertificate> {
+        self.state.identity.certificate()
+    }
+
     /// All live sessions, oldest first.
-    pub fn sessions(&self) -> Vec<SessionReport> { todo!() }
+    pub fn sessions(&self) -> Vec<SessionReport> {
+        self.state.sessions.all().iter().map(|entry| entry.report()).collect()
+    }
+
     /// Everything at a glance.
-    pub fn status(&self) -> StatusReport { todo!() }
+    pub fn status(&self) -> StatusReport {
+        let state = &self.state;
+        let sessions = state.sessions.all();
+        let established = sessions.iter().filter(|entry| entry.channel.get().is_some()).count();
+        let trust = state.identity.trust();
+        StatusReport {
+            agent_id: self.agent_id().clone(),
+            address: self.address().clone(),
+            controller: state.config.controller.to_string(),
+            controller_fingerprint: trust.map(|trust| trust.anchor.fingerprint()),
+            certificate_expires_at: self.certificate().map(|certificate| certificate.expires_at),
+            crypto_provider: state.identity.provider.name(),
+            accept: state.config.accept.to_string(),
+            sessions_pending: sessions.len() - established,
+            sessions_established: established,
+            requests_waiting: state.requests.waiting(),
+            messages_sent: state.messages_sent.load(Ordering::Relaxed),
+            messages_received: state.messages_received.load(Ordering::Relaxed),
+            uptime_seconds: state.started.elapsed().as_secs(),
+        }
+    }
+
+    /// Tells the person's side. When its queue is full this waits, and so does whoever sent what is told.
+    async fn tell(&self, event: Event) {
+        if self.state.events.send(event).await.is_err() {
+            tracing::debug!("nobody listens to events any more");
+        }
+    }
+}
+
+impl std::fmt::Debug for AgentNode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AgentNode({})", self.agent_id())
+    }
 }

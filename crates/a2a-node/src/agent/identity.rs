@@ -1,0 +1,151 @@
+//! Who this agent is, on disk and in memory: its keys, the controller it trusts, its certificate.
+//!
+//! Everything survives a restart; sessions do not, since their keys never touch the disk.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use a2a_core::agent_id::{AgentAddress, AgentId};
+use a2a_core::certificate::card::AgentCertificate;
+use a2a_core::certificate::verify::TrustAnchor;
+use a2a_core::crypto::kx::Suite;
+use a2a_core::crypto::provider::Provider;
+use a2a_core::crypto::signature::SigningKey;
+use a2a_core::handshake::Credential;
+use a2a_core::time::UnixTime;
+use serde::{Deserialize, Serialize};
+
+use crate::error::NodeError;
+use crate::store::DataDir;
+use crate::tls::TlsKey;
+
+/// The controller as first contact pinned it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Trust {
+    /// Verifies certificates.
+    pub(crate) anchor: TrustAnchor,
+    /// Verifies the controller's TLS server, PEM.
+    pub(crate) tls_root: String,
+}
+
+/// The certificate as it is kept on disk.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoredCertificate {
+    pub(crate) certificate: AgentCertificate,
+    /// What the TLS server shows, PEM.
+    pub(crate) tls_chain: String,
+}
+
+/// This agent's keys and papers.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) dir: DataDir,
+    pub(crate) provider: Provider,
+    pub(crate) key: Arc<dyn SigningKey>,
+    pub(crate) tls_key: TlsKey,
+    papers: RwLock<Papers>,
+}
+
+#[derive(Debug, Default)]
+struct Papers {
+    trust: Option<Trust>,
+    credential: Option<Credential>,
+}
+
+impl Identity {
+    /// Reads what there is, and makes the keys that are missing. Returns the TLS chain that was kept with the
+    /// certificate, if there is one that still holds at `now`.
+    pub(crate) fn open(
+        dir: DataDir,
+        provider: Provider,
+        now: UnixTime,
+    ) -> Result<(Self, Option<String>), NodeError> {
+        let key = load_or_generate_key(&dir, provider)?;
+        let tls_key = TlsKey::load_or_generate(&dir, TLS_KEY_FILE)?;
+        let trust: Option<Trust> = dir.read_json(TRUST_FILE)?;
+        let stored: Option<StoredCertificate> = dir.read_json(CERTIFICATE_FILE)?;
+        let mut papers = Papers { trust, credential: None };
+        let mut tls_chain = None;
+        if let (Some(trust), Some(stored)) = (&papers.trust, stored) {
+            match trust
+                .anchor
+                .verify(provider, stored.certificate, None, now)
+                .map_err(a2a_core::handshake::HandshakeError::from)
+                .and_then(|certificate| Credential::new(provider, key.clone(), certificate))
+            {
+                Ok(credential) => {
+                    papers.credential = Some(credential);
+                    tls_chain = Some(stored.tls_chain);
+                }
+                Err(reason) => tracing::warn!(%reason, "the stored certificate is of no use; run setup"),
+            }
+        }
+        Ok((Self { dir, provider, key, tls_key, papers: RwLock::new(papers) }, tls_chain))
+    }
+
+    pub(crate) fn trust(&self) -> Option<Trust> {
+        self.papers.read().unwrap_or_else(PoisonError::into_inner).trust.clone()
+    }
+
+    /// What this agent acts with; an error if it has no certificate or the certificate has ended.
+    pub(crate) fn credential(&self, now: UnixTime) -> Result<(Credential, TrustAnchor), NodeError> {
+        let papers = self.papers.read().unwrap_or_else(PoisonError::into_inner);
+        let (Some(credential), Some(trust)) = (&papers.credential, &papers.trust) else {
+            return Err(NodeError::NotEnrolled);
+        };
+        credential.certificate().check_validity(now).map_err(|_| NodeError::CertificateExpired)?;
+        Ok((credential.clone(), trust.anchor.clone()))
+    }
+
+    pub(crate) fn certificate(&self) -> Option<AgentCertificate> {
+        let papers = self.papers.read().unwrap_or_else(PoisonError::into_inner);
+        papers.credential.as_ref().map(|credential| credential.certificate().certificate().clone())
+    }
+
+    /// Lays a certificate aside that no longer says who this agent is, or where: it has to enrol again.
+    pub(crate) fn keep_only(&self, agent_id: &AgentId, address: &AgentAddress, suites: &[Suite]) {
+        let mut papers = self.papers.write().unwrap_or_else(PoisonError::into_inner);
+        let tls_key = self.tls_key.spki_sha256();
+        let fits = papers.credential.as_ref().is_none_or(|credential| {
+            let card = &credential.certificate().certificate().agent_card;
+            (&card.agent_id, &card.address, card.suites.as_slice()) == (agent_id, address, suites)
+                && card.tls_spki_sha256 == tls_key
+        });
+        if !fits {
+            tracing::warn!("the stored certificate is for another id, address or suites; run setup");
+            papers.credential = None;
+        }
+    }
+
+    /// Pins the controller, on disk first.
+    pub(crate) fn pin(&self, trust: Trust) -> Result<(), NodeError> {
+        self.dir.write_json(TRUST_FILE, &trust)?;
+        self.papers.write().unwrap_or_else(PoisonError::into_inner).trust = Some(trust);
+        Ok(())
+    }
+
+    /// Takes a verified certificate, on disk first.
+    pub(crate) fn take(&self, credential: Credential, tls_chain: String) -> Result<(), NodeError> {
+        let certificate = credential.certificate().certificate().clone();
+        self.dir.write_json(CERTIFICATE_FILE, &StoredCertificate { certificate, tls_chain })?;
+        self.papers.write().unwrap_or_else(PoisonError::into_inner).credential = Some(credential);
+        Ok(())
+    }
+}
+
+fn load_or_generate_key(dir: &DataDir, provider: Provider) -> Result<Arc<dyn SigningKey>, NodeError> {
+    let unusable = |error| NodeError::Environment(format!("{KEY_FILE}: {error}"));
+    if let Some(der) = dir.read_secret(KEY_FILE)? {
+        return Ok(provider.load_signing_key(&der).map_err(unusable)?.into());
+    }
+    let key = provider.generate_signing_key().map_err(unusable)?;
+    dir.write_secret(KEY_FILE, &key.to_pkcs8_der().map_err(unusable)?)?;
+    Ok(key.into())
+}
+
+/// RSA private key, PKCS#8 DER.
+const KEY_FILE: &str = "identity.key";
+const TLS_KEY_FILE: &str = "tls.key";
+const TRUST_FILE: &str = "trust.json";
+const CERTIFICATE_FILE: &str = "certificate.json";

@@ -1,0 +1,266 @@
+//! The asking side: fetch the peer's certificate, ask, exchange keys.
+
+use std::time::Duration;
+
+use a2a_core::agent_id::{AgentAddress, AgentId};
+use a2a_core::certificate::card::AgentCertificate;
+use a2a_core::certificate::verify::{TrustAnchor, VerifiedCertificate};
+use a2a_core::handshake::initiator::{self, Accepted, Answer, REQUEST_LIFETIME, Wish};
+use a2a_core::handshake::messages::{DecidedBy, Established, KeyExchangeReply, Request, Response};
+use a2a_core::handshake::{Credential, HandshakeError, Step};
+use a2a_core::session::Session;
+use a2a_core::time::UnixTime;
+use a2a_core::wire::{self, MAX_CERTIFICATE, MAX_HANDSHAKE_BODY};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::AgentNode;
+use super::report::{CloseCause, OnProgress, Progress, SessionReport};
+use super::sessions::{Entry, Stage};
+use crate::client::{ClientError, HttpsClient};
+use crate::error::NodeError;
+use crate::tls::client as trust_in;
+
+impl AgentNode {
+    /// Fetches a peer's certificate and verifies it offline against the pinned controller. Whoever answers is believed as
+    /// far as the controller's signature goes, and no further.
+    pub async fn fetch_peer_certificate(
+        &self,
+        address: &AgentAddress,
+        expected: &AgentId,
+    ) -> Result<VerifiedCertificate, NodeError> {
+        let now = self.state.clock.now();
+        let (credential, anchor) = self.state.identity.credential(now)?;
+        let client = HttpsClient::new(trust_in::unauthenticated()?)?;
+        let certificate: AgentCertificate = client
+            .get_json(&address.join("/agent/certificate"), MAX_CERTIFICATE, FETCH_TIMEOUT)
+            .await
+            .map_err(|error| fetch_failed(error, address))?;
+        let found = certificate.agent_card.agent_id.clone();
+        let verified = anchor.verify(credential.provider(), certificate, None, now).map_err(|error| {
+            NodeError::PeerCertificate { address: address.to_string(), reason: error.to_string() }
+        })?;
+        if &found != expected {
+            let (address, expected) = (address.to_string(), expected.clone());
+            return Err(NodeError::WrongPeer { address, expected, found });
+        }
+        Ok(verified)
+    }
+
+    /// Fetches and verifies a peer's certificate, asks for a session, and waits for the answer. Dropping the future gives
+    /// up.
+    pub async fn request(
+        &self,
+        address: &AgentAddress,
+        agent_id: &AgentId,
+        purpose: &str,
+        progress: OnProgress<'_>,
+    ) -> Result<SessionReport, NodeError> {
+        let purpose = purpose.parse().map_err(|_| NodeError::TooLong { found: purpose.len(), limit: 256 })?;
+        if agent_id == self.agent_id() {
+            return Err(NodeError::SelfPeer);
+        }
+        let peer = self.fetch_peer_certificate(address, agent_id).await?;
+        progress(Progress::PeerVerified);
+        let suites = self.state.config.suites.clone();
+        let wish = Wish { purpose, suites, lifetime: REQUEST_LIFETIME };
+        let accepted = match self.ask(&peer, wish.clone(), progress).await {
+            // The peer has just started, and takes nothing from before: ask anew, once.
+            Err(NodeError::PeerRefused { code, .. }) if code == "stale_request" => {
+                tokio::time::sleep(STALE_WAIT).await;
+                self.ask(&peer, wish, progress).await?
+            }
+            other => other?,
+        };
+        let (now, session_id) = (self.state.clock.now(), accepted.session_id());
+        let identity = (session_id, accepted.suite(), accepted.peer().clone());
+        let times = (now, accepted.expires());
+        let entry = Entry::new(identity, true, Stage::Accepted(Box::new(accepted)), times);
+        let entry = self
+            .state
+            .sessions
+            .insert(entry)
+            .map_err(|_| NodeError::WrongStage("too many sessions wait for their key exchange".into()))?;
+        progress(Progress::RequestAccepted { session_id });
+        Ok(entry.report())
+    }
+
+    async fn ask(
+        &self,
+        peer: &VerifiedCertificate,
+        wish: Wish,
+        progress: OnProgress<'_>,
+    ) -> Result<Accepted, NodeError> {
+        let now = self.state.clock.now();
+        let (credential, anchor) = self.state.identity.credential(now)?;
+        let failed = |error| handshake_failed(peer, error);
+        let (local, asked) = (credential.clone(), peer.clone());
+        let made = self.state.pool.run(move || initiator::request(local, asked, wish, now)).await?;
+        let Step { next, message } = made.map_err(failed)?;
+        progress(Progress::RequestSent);
+        let response = self.await_answer(peer, &message).await?;
+        let now = self.state.clock.now();
+        let verified = self.state.pool.run(move || next.receive(&response, &anchor, now)).await?;
+        match verified.map_err(failed)? {
+            Answer::Accepted(accepted) => Ok(*accepted),
+            Answer::Rejected(decision) if decision.by == DecidedBy::PolicyTimeout => {
+                Err(NodeError::RequestExpired { peer: peer.agent_id().clone() })
+            }
+            Answer::Rejected(_) => Err(NodeError::Rejected { peer: peer.agent_id().clone() }),
+        }
+    }
+
+    /// Sends M1 until it is answered. While a person thinks, the peer answers `pending`, and the same bytes go on waiting.
+    async fn await_answer(
+        &self,
+        peer: &VerifiedCertificate,
+        request: &Request,
+    ) -> Result<Response, NodeError> {
+        let client = self.state.peers.client(peer)?;
+        let url = peer.address().join("/agent/communicate/request");
+        let body = serde_json::to_vec(request).map_err(|error| NodeError::Environment(error.to_string()))?;
+        let started = tokio::time::Instant::now();
+        while started.elapsed() < REQUEST_LIFETIME + GRACE {
+            let answer = client
+                .post_bytes(&url, JSON, body.clone(), MAX_HANDSHAKE_BODY, ANSWER_TIMEOUT)
+                .await
+                .map_err(|error| call_failed(error, peer))?;
+            if answer.status != 202 {
+                return wire::from_json(&answer.body, MAX_HANDSHAKE_BODY)
+                    .map_err(|error| unintelligible(peer, &error));
+            }
+        }
+        Err(NodeError::RequestExpired { peer: peer.agent_id().clone() })
+    }
+
+    /// Exchanges keys for a session that this agent has asked for and the peer has agreed to. If it fails, the session is
+    /// over: what has been sent cannot be taken back.
+    pub async fn key_exchange(
+        &self,
+        session_id: Uuid,
+        progress: OnProgress<'_>,
+    ) -> Result<SessionReport, NodeError> {
+        let entry = self.session(session_id)?;
+        let mut stage = entry.stage.lock().await;
+        let accepted = match std::mem::replace(&mut *stage, Stage::Spent) {
+            Stage::Accepted(accepted) => accepted,
+            other => {
+                let peer = entry.peer.agent_id();
+                let reason = match &other {
+                    Stage::Established { .. } => format!("the session with {peer} has its keys already"),
+                    Stage::Spent => format!("a key exchange with {peer} is under way"),
+                    _ => format!("{peer} asked for this session, so the key exchange is theirs to begin"),
+                };
+                *stage = other;
+                return Err(NodeError::WrongStage(reason));
+            }
+        };
+        match self.exchange(&entry, *accepted, progress).await {
+            Ok(session) => {
+                *stage = Stage::Established { finish: None };
+                drop(stage);
+                self.open_channel(&entry, session)?;
+                progress(Progress::KeysEstablished);
+                Ok(entry.report())
+            }
+            Err(error) => {
+                drop(stage);
+                self.end(&entry, CloseCause::Lost, 0).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        entry: &Entry,
+        accepted: Accepted,
+        progress: OnProgress<'_>,
+    ) -> Result<Session, NodeError> {
+        let (pool, peer) = (&self.state.pool, &entry.peer);
+        let failed = |error| handshake_failed(peer, error);
+        progress(Progress::KeyExchangeStarted { suite: entry.suite });
+        let Step { next, message } = pool.run(move || accepted.start()).await?.map_err(failed)?;
+        progress(Progress::SharesGenerated { suite: entry.suite });
+        progress(Progress::ShareSent);
+        let reply: KeyExchangeReply = self.exchange_call(peer, &message).await?;
+        progress(Progress::ShareReceived);
+        let Step { next, message } = pool.run(move || next.finish(&reply)).await?.map_err(failed)?;
+        progress(Progress::SignatureVerified);
+        let established: Established = self.exchange_call(peer, &message).await?;
+        let (policy, now) = (self.state.rekey_policy, self.state.clock.now());
+        next.establish(established, policy, now).map_err(|error| NodeError::Handshake {
+            peer: peer.agent_id().clone(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Sends M3 or M5; on silence, the same bytes once more.
+    async fn exchange_call<T: DeserializeOwned + Serialize>(
+        &self,
+        peer: &VerifiedCertificate,
+        message: &(impl Serialize + Sync),
+    ) -> Result<T, NodeError> {
+        let client = self.state.peers.client(peer)?;
+        let url = peer.address().join("/agent/communicate/keyexchange");
+        match client.post_json(&url, message, MAX_HANDSHAKE_BODY, EXCHANGE_TIMEOUT).await {
+            Err(ClientError::Unreachable(_) | ClientError::Timeout) => {
+                client.post_json(&url, message, MAX_HANDSHAKE_BODY, EXCHANGE_TIMEOUT).await
+            }
+            other => other,
+        }
+        .map_err(|error| call_failed(error, peer))
+    }
+
+    /// The pinned controller, for verifying what a peer presents.
+    pub(crate) fn credential_and_anchor(
+        &self,
+        now: UnixTime,
+    ) -> Result<(Credential, TrustAnchor), NodeError> {
+        self.state.identity.credential(now)
+    }
+}
+
+fn fetch_failed(error: ClientError, address: &AgentAddress) -> NodeError {
+    let address = address.to_string();
+    match error {
+        ClientError::Api { code, .. } if code == "certificate_not_issued" => {
+            NodeError::PeerNotEnrolled { address }
+        }
+        ClientError::BadAnswer(reason) => NodeError::PeerCertificate { address, reason },
+        other => NodeError::PeerUnreachable { address, reason: other.to_string() },
+    }
+}
+
+fn call_failed(error: ClientError, peer: &VerifiedCertificate) -> NodeError {
+    let (address, peer) = (peer.address().to_string(), peer.agent_id().clone());
+    match error {
+        ClientError::Api { code, error, message, .. } => {
+            NodeError::PeerRefused { peer, code, message: format!("{error}; {message}") }
+        }
+        ClientError::BadAnswer(reason) => NodeError::Handshake { peer, reason },
+        other => NodeError::PeerUnreachable { address, reason: other.to_string() },
+    }
+}
+
+fn handshake_failed(peer: &VerifiedCertificate, error: HandshakeError) -> NodeError {
+    match error {
+        HandshakeError::SelfPeer => NodeError::SelfPeer,
+        other => NodeError::Handshake { peer: peer.agent_id().clone(), reason: other.to_string() },
+    }
+}
+
+fn unintelligible(peer: &VerifiedCertificate, error: &wire::WireError) -> NodeError {
+    NodeError::Handshake { peer: peer.agent_id().clone(), reason: error.to_string() }
+}
+
+const JSON: &str = "application/json";
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than a peer holds a request before it says `pending`.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(29);
+/// How long after a request's end the peer's last word is awaited.
+const GRACE: Duration = Duration::from_secs(5);
+/// Until the second is over in which the peer started.
+const STALE_WAIT: Duration = Duration::from_millis(1100);

@@ -1,0 +1,318 @@
+//! What waits to be sent over a session: one request in flight, and everything that gathers meanwhile goes with the
+//! next one, so throughput grows with the load while a single message leaves at once.
+//!
+//! A frame is sealed once. Until it is acknowledged the same bytes are sent again, first by a few retries, then before
+//! whatever is sent next. What was sealed and never acknowledged ends with the session.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, encode_frames, encoded_len};
+use a2a_core::session::{
+    Ack, CloseReason, ClosingSealer, DirectionKeys, Frame, FrameType, Sealer, SessionError,
+};
+use a2a_core::wire::{self, MAX_SEND_BODY};
+use tokio::sync::oneshot;
+
+use super::AgentNode;
+use super::channel::Channel;
+use super::report::CloseCause;
+use super::sessions::Entry;
+use crate::client::{Answer, ClientError};
+
+/// The sending side of a channel.
+#[derive(Debug)]
+pub(crate) struct Outbox(Mutex<Queue>);
+
+#[derive(Debug)]
+struct Queue {
+    /// Gone once the close frame is sealed or the session has ended.
+    sealer: Option<Sealer>,
+    waiting: VecDeque<Outgoing>,
+    /// Sealed, sent, not acknowledged; in order.
+    unacknowledged: VecDeque<Sealed>,
+    /// Asked for: seal the close frame once everything before it has been acknowledged.
+    close: Option<(CloseReason, oneshot::Sender<bool>)>,
+    running: bool,
+}
+
+/// Something to be sealed.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) frame_type: FrameType,
+    pub(crate) payload: Vec<u8>,
+    /// Keys for all that comes after this frame.
+    pub(crate) switch: Option<DirectionKeys>,
+    /// Who wants to know what became of it.
+    pub(crate) done: Option<oneshot::Sender<Result<u64, Undelivered>>>,
+}
+
+#[derive(Debug)]
+struct Sealed {
+    frame: Frame,
+    done: Option<oneshot::Sender<Result<u64, Undelivered>>>,
+}
+
+/// What became of a message that was not delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Undelivered {
+    /// The peer gives no answer. A message that has been sealed is kept and sent again before the next one.
+    Unreachable(String),
+    /// The session has ended.
+    Ended,
+    /// The queue is full.
+    Full,
+}
+
+impl Outgoing {
+    pub(crate) fn new(frame_type: FrameType, payload: Vec<u8>) -> Self {
+        Self { frame_type, payload, switch: None, done: None }
+    }
+
+    fn fail(self, reason: Undelivered) {
+        if let Some(done) = self.done {
+            // Nobody may be waiting any more.
+            let _ = done.send(Err(reason));
+        }
+    }
+}
+
+impl Outbox {
+    pub(crate) fn new(sealer: Sealer) -> Self {
+        Self(Mutex::new(Queue {
+            sealer: Some(sealer),
+            waiting: VecDeque::new(),
+            unacknowledged: VecDeque::new(),
+            close: None,
+            running: false,
+        }))
+    }
+
+    /// Puts something into the queue and sees to it that the queue is being emptied.
+    pub(crate) fn push(&self, node: &AgentNode, entry: &Arc<Entry>, outgoing: Outgoing) {
+        let mut queue = self.lock();
+        if queue.sealer.is_none() || queue.close.is_some() {
+            return outgoing.fail(Undelivered::Ended);
+        }
+        if queue.waiting.len() >= MAX_WAITING && outgoing.frame_type != FrameType::Rekey {
+            return outgoing.fail(Undelivered::Full);
+        }
+        queue.waiting.push_back(outgoing);
+        queue.run(node, entry);
+    }
+
+    /// Closes the session after everything before has been acknowledged. Says whether the peer has confirmed the end.
+    pub(crate) fn close(
+        &self,
+        node: &AgentNode,
+        entry: &Arc<Entry>,
+        reason: CloseReason,
+    ) -> Option<oneshot::Receiver<bool>> {
+        let mut queue = self.lock();
+        if queue.sealer.is_none() || queue.close.is_some() {
+            return None;
+        }
+        let (done, confirmed) = oneshot::channel();
+        queue.close = Some((reason, done));
+        queue.run(node, entry);
+        Some(confirmed)
+    }
+
+    /// The session has ended: the keys go, and whatever waits fails.
+    pub(crate) fn end(&self) {
+        let mut queue = self.lock();
+        queue.sealer = None;
+        queue.fail_all(&Undelivered::Ended);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn run(&mut self, node: &AgentNode, entry: &Arc<Entry>) {
+        if !self.running {
+            self.running = true;
+            tokio::spawn(empty(node.clone(), entry.clone()));
+        }
+    }
+
+    /// Seals what waits, as far as one body holds it, behind what is not acknowledged yet.
+    fn seal_next(&mut self, node: &AgentNode) -> Result<Vec<Frame>, SessionError> {
+        let mut length: usize = self.unacknowledged.iter().map(|sealed| encoded_len(&sealed.frame)).sum();
+        let sealer = self.sealer.as_mut().ok_or(SessionError::Exhausted)?;
+        while let Some(next) = self.waiting.front() {
+            length += next.payload.len() + FRAME_OVERHEAD;
+            if !self.unacknowledged.is_empty() && length > MAX_SEND_BODY {
+                break;
+            }
+            let Some(Outgoing { frame_type, payload, switch, done }) = self.waiting.pop_front() else {
+                break;
+            };
+            let now = node.state.clock.now();
+            let frame = sealer.seal(frame_type, payload, now)?;
+            if let Some(keys) = switch {
+                sealer.switch(keys, now)?;
+            }
+            self.unacknowledged.push_back(Sealed { frame, done });
+        }
+        Ok(self.unacknowledged.iter().map(|sealed| sealed.frame.clone()).collect())
+    }
+
+    fn acknowledge(&mut self, ack: &Ack, channel: &Channel) -> Result<(), SessionError> {
+        let received = self.sealer.as_mut().ok_or(SessionError::BadAck)?.accept(ack)?;
+        while self.unacknowledged.front().is_some_and(|sealed| sealed.frame.seq < received) {
+            let Some(Sealed { frame, done }) = self.unacknowledged.pop_front() else { break };
+            if frame.frame_type == FrameType::Text {
+                channel.counts.count_sent();
+            }
+            if let Some(done) = done {
+                let _ = done.send(Ok(frame.seq));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whoever waits. What has been sealed stays, to be sent again; what has not is dropped.
+    fn fail_all(&mut self, reason: &Undelivered) {
+        for outgoing in self.waiting.drain(..) {
+            outgoing.fail(reason.clone());
+        }
+        for sealed in &mut self.unacknowledged {
+            if let Some(done) = sealed.done.take() {
+                let _ = done.send(Err(reason.clone()));
+            }
+        }
+        if let Some((_, done)) = self.close.take() {
+            let _ = done.send(false);
+        }
+    }
+}
+
+/// Sends until nothing waits. One of these runs for a channel at a time.
+async fn empty(node: AgentNode, entry: Arc<Entry>) {
+    let Some(channel) = entry.channel.get() else { return };
+    loop {
+        let step = {
+            let mut queue = channel.outbox.lock();
+            match queue.seal_next(&node) {
+                Ok(frames) if !frames.is_empty() => Step::Send(frames),
+                Ok(_) if queue.close.is_some() => Step::Close,
+                Ok(_) => {
+                    queue.running = false;
+                    return;
+                }
+                Err(error) => Step::Fail(error),
+            }
+        };
+        let outcome = match step {
+            Step::Send(frames) => send(channel, &frames).await.and_then(|ack| {
+                entry.touch(node.state.clock.now());
+                channel.outbox.lock().acknowledge(&ack, channel).map_err(Failure::from)
+            }),
+            Step::Close => return close(&node, channel).await,
+            Step::Fail(error) => Err(error.into()),
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(Failure::Unreachable(reason)) => {
+                let mut queue = channel.outbox.lock();
+                queue.fail_all(&Undelivered::Unreachable(reason));
+                queue.running = false;
+                return;
+            }
+            Err(Failure::Lost(reason)) => {
+                tracing::warn!(%reason, session = %channel.info.session_id, "session lost");
+                node.end(&entry, CloseCause::Lost, 0).await;
+                return;
+            }
+        }
+    }
+}
+
+enum Step {
+    Send(Vec<Frame>),
+    Close,
+    Fail(SessionError),
+}
+
+enum Failure {
+    /// No answer, or one that promises better times.
+    Unreachable(String),
+    /// The session cannot go on.
+    Lost(String),
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        Self::Lost(error.to_string())
+    }
+}
+
+async fn send(channel: &Channel, frames: &[Frame]) -> Result<Ack, Failure> {
+    let (content_type, body) = match frames {
+        [frame] => ("application/json", json(frame)?),
+        frames => (FRAMES_MEDIA_TYPE, encode_frames(channel.info.session_id, frames)),
+    };
+    let url = channel.info.peer.address().join("/agent/communicate/send");
+    let answer = post(channel, &url, content_type, body).await?;
+    read_ack(&answer)
+}
+
+/// Seals and sends the close frame. The keys of this direction are gone whatever comes of it.
+async fn close(node: &AgentNode, channel: &Channel) {
+    let (sealed, done) = {
+        let mut queue = channel.outbox.lock();
+        let (Some(sealer), Some((reason, done))) = (queue.sealer.take(), queue.close.take()) else { return };
+        (sealer.close(reason, channel.counts.frames_received(), node.state.clock.now()), done)
+    };
+    let confirmed = match sealed {
+        Ok((closing, frame)) => confirm_close(channel, closing, &frame).await.is_ok(),
+        Err(_) => false,
+    };
+    let _ = done.send(confirmed);
+}
+
+async fn confirm_close(channel: &Channel, closing: ClosingSealer, frame: &Frame) -> Result<(), Failure> {
+    let url = channel.info.peer.address().join("/agent/communicate/close");
+    let answer = post(channel, &url, "application/json", json(frame)?).await?;
+    Ok(closing.accept(&read_ack(&answer)?)?)
+}
+
+/// Sends the same bytes until there is an answer, a few times.
+async fn post(channel: &Channel, url: &str, content_type: &str, body: Vec<u8>) -> Result<Answer, Failure> {
+    let mut waits = RETRY_WAITS.iter();
+    loop {
+        let sent = channel.client.post_bytes(url, content_type, body.clone(), MAX_ACK, TIMEOUT).await;
+        let reason = match sent {
+            Ok(answer) => return Ok(answer),
+            Err(ClientError::Api { status, code, error, .. }) if status < 500 && status != 429 => {
+                return Err(Failure::Lost(format!("{error} ({code})")));
+            }
+            Err(error) => error.to_string(),
+        };
+        let Some(wait) = waits.next() else { return Err(Failure::Unreachable(reason)) };
+        tokio::time::sleep(*wait).await;
+    }
+}
+
+fn json(frame: &Frame) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(frame).map_err(|error| Failure::Lost(error.to_string()))
+}
+
+fn read_ack(answer: &Answer) -> Result<Ack, Failure> {
+    wire::from_json(&answer.body, MAX_ACK).map_err(|error| Failure::Lost(error.to_string()))
+}
+
+/// Messages that may wait on one session.
+const MAX_WAITING: usize = 1024;
+/// What a frame adds to its payload in a binary body: header and tag.
+const FRAME_OVERHEAD: usize = 33;
+/// Bytes of an acknowledgement.
+const MAX_ACK: usize = 1024;
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Pauses between attempts.
+const RETRY_WAITS: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1500)];

@@ -1,0 +1,36 @@
+//! A bounded place for work that keeps a core busy: RSA, modular exponentiation, ML-KEM.
+//!
+//! It keeps such work off the async workers, so that a burst of handshakes does not delay messages.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use tokio::sync::Semaphore;
+
+use crate::error::NodeError;
+
+/// As many jobs at a time as there are cores; the others wait in line.
+#[derive(Debug, Clone)]
+pub(crate) struct CryptoPool(Arc<Semaphore>);
+
+impl CryptoPool {
+    pub(crate) fn new() -> Self {
+        let cores = available_parallelism().map_or(2, std::num::NonZero::get);
+        Self(Arc::new(Semaphore::new(cores)))
+    }
+
+    /// Runs `job` on a blocking thread. Once begun it runs to its end, even if nobody waits for it any more.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NodeError> {
+        let stopped = |error: &dyn std::fmt::Display| NodeError::Environment(format!("crypto pool: {error}"));
+        let permit = self.0.clone().acquire_owned().await.map_err(|error| stopped(&error))?;
+        let running = tokio::task::spawn_blocking(move || {
+            let done = job();
+            drop(permit);
+            done
+        });
+        running.await.map_err(|error| stopped(&error))
+    }
+}

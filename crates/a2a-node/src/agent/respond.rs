@@ -1,0 +1,306 @@
+//! The asked side: what the endpoints do. The routes translate; this decides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use a2a_core::crypto::kdf::sha256;
+use a2a_core::handshake::Step;
+use a2a_core::handshake::messages::{DecidedBy, KeyExchange, KeyExchangeFinish, KeyExchangeInit, Request};
+use a2a_core::handshake::responder::{EstablishError, PendingRequest};
+use a2a_core::session::{Ack, Close, CloseReason, Frame, SessionError};
+use axum::body::Bytes;
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::AgentNode;
+use super::channel::Received;
+use super::consent::{Answer, InLine, Refusal};
+use super::refusals::{
+    bad_frame, busy, from_handshake, handshake_failed, not_enrolled, out_of_order, replayed, stale,
+    unknown_session, wrong_state,
+};
+use super::report::CloseCause;
+use super::sessions::{Entry, Replied, Stage};
+use crate::args::Accept;
+use crate::event::{ConsentRequest, Event};
+use crate::http::ApiError;
+
+impl AgentNode {
+    /// M1: checked in full before anyone is asked. `None` means that the answer is still pending.
+    pub(crate) async fn answer_request(
+        &self,
+        request: Request,
+        body: &Bytes,
+    ) -> Result<Option<Bytes>, ApiError> {
+        if let Some(answer) = self.state.requests.known(body) {
+            return held(answer).await;
+        }
+        let now = self.state.clock.now();
+        let (credential, anchor) = self.credential_and_anchor(now).map_err(|_| not_enrolled())?;
+        if request.timestamp < self.state.takes_requests_from {
+            return Err(stale());
+        }
+        let verify = move || PendingRequest::verify(credential, &anchor, request, now);
+        let pending = self.state.pool.run(verify).await.map_err(ApiError::internal)?;
+        let pending = pending.map_err(|error| from_handshake(&error))?;
+        let answer = self.admit(pending, body)?;
+        held(answer).await
+    }
+
+    /// Takes note of a verified request and lets policy or a person decide, in a task of its own: an initiator that goes
+    /// away and comes back finds its answer.
+    fn admit(&self, pending: PendingRequest, body: &Bytes) -> Result<Answer, ApiError> {
+        let (key_id, peer) = (pending.peer().key_id(), pending.peer().agent_id().clone());
+        let refused = |refusal| match refusal {
+            Refusal::Replayed => replayed(),
+            Refusal::Busy => busy(),
+        };
+        let requests = &self.state.requests;
+        let decider = match &self.state.config.accept {
+            Accept::Ask => Decider::Operator(requests.wait_in_line(&peer).map_err(refused)?),
+            Accept::All => Decider::Policy(true, DecidedBy::PolicyAll),
+            Accept::None => Decider::Policy(false, DecidedBy::PolicyNone),
+            Accept::Only(ids) => Decider::Policy(ids.contains(&peer), DecidedBy::PolicyList),
+        };
+        let answer = requests.admit(body, key_id, pending.request(), PENDING_PATIENCE).map_err(refused)?;
+        let promised = answer.subscribe();
+        let node = self.clone();
+        tokio::spawn(async move {
+            let (yes, by) = match decider {
+                Decider::Policy(yes, by) => (yes, by),
+                Decider::Operator(in_line) => node.ask_operator(&pending, in_line).await,
+            };
+            let outcome = node.decide(pending, yes, by).await;
+            answer.send_replace(Some(outcome));
+        });
+        Ok(promised)
+    }
+
+    /// Asks the person, for as long as a question may stand.
+    async fn ask_operator(&self, pending: &PendingRequest, _in_line: InLine) -> (bool, DecidedBy) {
+        let (peer, request) = (pending.peer(), pending.request());
+        let patience = self.state.config.consent_timeout;
+        let (answer, answered) = oneshot::channel();
+        let question = ConsentRequest {
+            request_id: request.request_id,
+            agent_id: peer.agent_id().clone(),
+            name: peer.name().to_string(),
+            address: peer.address().clone(),
+            key_id: peer.key_id(),
+            purpose: request.purpose.to_string(),
+            expires_at: self.state.clock.now().saturating_add(patience),
+            answer,
+        };
+        self.tell(Event::ConsentWanted(question)).await;
+        if let Ok(Ok(yes)) = tokio::time::timeout(patience, answered).await {
+            return (yes, DecidedBy::Operator);
+        }
+        let (request_id, agent_id) = (request.request_id, peer.agent_id().clone());
+        self.tell(Event::ConsentWithdrawn { request_id, agent_id }).await;
+        (false, DecidedBy::PolicyTimeout)
+    }
+
+    /// Makes M2, and the session if the answer is yes.
+    async fn decide(&self, pending: PendingRequest, yes: bool, by: DecidedBy) -> Result<Bytes, ApiError> {
+        let now = self.state.clock.now();
+        let peer = pending.peer().clone();
+        tracing::info!(peer = %peer.agent_id(), accepted = yes, ?by, "request decided");
+        if !yes {
+            let rejected = self.state.pool.run(move || pending.reject(by, now)).await;
+            return json(&rejected.map_err(ApiError::internal)?.map_err(ApiError::internal)?);
+        }
+        let accepted = self.state.pool.run(move || pending.accept(by, PENDING_PATIENCE, now)).await;
+        let Step { next, message } = accepted.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
+        let identity = (next.session_id(), next.suite(), peer);
+        let times = (now, next.expires());
+        let entry = Entry::new(identity, false, Stage::AwaitInit(Box::new(next)), times);
+        let entry = self.state.sessions.insert(entry).map_err(|_| busy())?;
+        self.tell(Event::SessionCreated(entry.report())).await;
+        json(&message)
+    }
+
+    /// M3 or M5. The same bytes get the same answer; a message that is not due changes nothing. Runs to its end even if
+    /// the sender goes away meanwhile, so that a broken connection cannot leave the set-up half-way.
+    pub(crate) async fn answer_key_exchange(
+        &self,
+        message: KeyExchange,
+        body: &Bytes,
+    ) -> Result<Bytes, ApiError> {
+        let session_id = match &message {
+            KeyExchange::Init(init) => init.session_id,
+            KeyExchange::Finish(finish) => finish.session_id,
+        };
+        let entry = self.state.sessions.get(session_id).ok_or_else(unknown_session)?;
+        let (node, body_hash) = (self.clone(), sha256(&[body]));
+        let answering = tokio::spawn(async move {
+            match message {
+                KeyExchange::Init(init) => node.answer_init(&entry, *init, body_hash).await,
+                KeyExchange::Finish(finish) => node.answer_finish(&entry, *finish, body_hash).await,
+            }
+        });
+        answering.await.map_err(ApiError::internal)?
+    }
+
+    async fn answer_init(
+        &self,
+        entry: &Arc<Entry>,
+        init: KeyExchangeInit,
+        body_hash: [u8; 32],
+    ) -> Result<Bytes, ApiError> {
+        let mut stage = entry.stage.lock().await;
+        let state = match std::mem::replace(&mut *stage, Stage::Spent) {
+            Stage::AwaitInit(state) => state,
+            Stage::AwaitFinish { init, state } if init.body_hash == body_hash => {
+                let reply = init.reply.clone();
+                *stage = Stage::AwaitFinish { init, state };
+                return Ok(reply);
+            }
+            other => {
+                *stage = other;
+                return Err(wrong_state());
+            }
+        };
+        let authenticate = move || (state.authenticate(&init), state);
+        let (authenticated, state) = self.state.pool.run(authenticate).await.map_err(ApiError::internal)?;
+        let authenticated = match authenticated {
+            Ok(authenticated) => authenticated,
+            Err(error) => {
+                // A forgery costs the honest peer nothing: the state stays.
+                *stage = Stage::AwaitInit(state);
+                return Err(from_handshake(&error));
+            }
+        };
+        let replied = self.state.pool.run(move || state.reply(authenticated)).await;
+        match replied.map_err(ApiError::internal)? {
+            Ok(Step { next, message }) => {
+                let reply = json(&message)?;
+                let init = Replied { body_hash, reply: reply.clone() };
+                *stage = Stage::AwaitFinish { state: Box::new(next), init };
+                Ok(reply)
+            }
+            Err(error) => {
+                drop(stage);
+                self.end(entry, CloseCause::Lost, 0).await;
+                Err(from_handshake(&error))
+            }
+        }
+    }
+
+    async fn answer_finish(
+        &self,
+        entry: &Arc<Entry>,
+        finish: KeyExchangeFinish,
+        body_hash: [u8; 32],
+    ) -> Result<Bytes, ApiError> {
+        let mut stage = entry.stage.lock().await;
+        let (state, init) = match std::mem::replace(&mut *stage, Stage::Spent) {
+            Stage::AwaitFinish { state, init } => (state, init),
+            Stage::Established { finish: Some(finish) } if finish.body_hash == body_hash => {
+                let reply = finish.reply.clone();
+                *stage = Stage::Established { finish: Some(finish) };
+                return Ok(reply);
+            }
+            other => {
+                *stage = other;
+                return Err(wrong_state());
+            }
+        };
+        let authenticate = move || (state.authenticate(&finish), state);
+        let (authenticated, state) = self.state.pool.run(authenticate).await.map_err(ApiError::internal)?;
+        let authenticated = match authenticated {
+            Ok(authenticated) => authenticated,
+            Err(error) => {
+                *stage = Stage::AwaitFinish { state, init };
+                return Err(from_handshake(&error));
+            }
+        };
+        let (policy, now) = (self.state.rekey_policy, self.state.clock.now());
+        match state.establish(authenticated, policy, now) {
+            Ok(Step { next: session, message }) => {
+                let reply = json(&message)?;
+                let finish = Some(Replied { body_hash, reply: reply.clone() });
+                self.open_channel(entry, session).map_err(ApiError::internal)?;
+                *stage = Stage::Established { finish };
+                drop(stage);
+                self.tell(Event::SessionEstablished(entry.report())).await;
+                Ok(reply)
+            }
+            Err(error) => {
+                drop(stage);
+                self.end(entry, CloseCause::Lost, 0).await;
+                Err(match error {
+                    EstablishError::Handshake(error) => from_handshake(&error),
+                    EstablishError::Session(_) => handshake_failed(),
+                })
+            }
+        }
+    }
+
+    /// Frames of one session, in their order. Runs to its end even if the sender goes away meanwhile.
+    pub(crate) async fn answer_frames(&self, frames: Vec<Frame>) -> Result<Ack, ApiError> {
+        let Some(session_id) = frames.first().map(|frame| frame.session_id) else { return Err(bad_frame()) };
+        if let Some(ack) = self.state.closed.repeated(session_id, &frames) {
+            return Ok(ack);
+        }
+        let entry = self.state.sessions.get(session_id).ok_or_else(unknown_session)?;
+        let node = self.clone();
+        let receiving = tokio::spawn(async move { node.receive(&entry, frames).await });
+        receiving.await.map_err(ApiError::internal)?
+    }
+
+    async fn receive(&self, entry: &Arc<Entry>, frames: Vec<Frame>) -> Result<Ack, ApiError> {
+        let channel = entry.channel.get().ok_or_else(wrong_state)?;
+        let last = frames.last().cloned();
+        match channel.receive(self, entry, frames).await {
+            Ok(Received::Acknowledged(ack)) => Ok(ack),
+            Ok(Received::Closed { ack, close, missing }) => {
+                let now = self.state.clock.now();
+                self.state.closed.remember(entry.session_id, last, ack.clone(), now);
+                self.end(entry, cause_of(close), missing).await;
+                Ok(ack)
+            }
+            Err(error) => {
+                tracing::debug!(%error, session = %entry.session_id, "frame not taken");
+                if error.is_fatal() {
+                    self.end(entry, CloseCause::Lost, 0).await;
+                }
+                Err(match error {
+                    SessionError::OutOfOrder { .. } => out_of_order(),
+                    _ => bad_frame(),
+                })
+            }
+        }
+    }
+}
+
+/// Who says yes or no.
+enum Decider {
+    Policy(bool, DecidedBy),
+    Operator(InLine),
+}
+
+fn cause_of(close: Close) -> CloseCause {
+    match close.reason {
+        CloseReason::Done | CloseReason::Shutdown => CloseCause::ClosedByPeer,
+        CloseReason::Idle => CloseCause::Idle,
+        CloseReason::Expired => CloseCause::Expired,
+    }
+}
+
+/// Waits for an answer as long as a request may be held; `None` means that it is still pending.
+async fn held(mut answer: Answer) -> Result<Option<Bytes>, ApiError> {
+    match tokio::time::timeout(HOLD, answer.wait_for(Option::is_some)).await {
+        Ok(Ok(outcome)) => outcome.clone().transpose(),
+        Ok(Err(closed)) => Err(ApiError::internal(closed)),
+        Err(_) => Ok(None),
+    }
+}
+
+fn json(message: &impl Serialize) -> Result<Bytes, ApiError> {
+    serde_json::to_vec(message).map(Bytes::from).map_err(ApiError::internal)
+}
+
+/// How long the request for consent is held before it answers `pending`.
+const HOLD: Duration = Duration::from_secs(25);
+/// How long an accepted session waits for its key exchange.
+const PENDING_PATIENCE: Duration = Duration::from_mins(10);

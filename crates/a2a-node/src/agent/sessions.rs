@@ -1,0 +1,146 @@
+//! The table of live sessions, each behind a lock of its own.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use a2a_core::certificate::verify::VerifiedCertificate;
+use a2a_core::crypto::kx::Suite;
+use a2a_core::handshake::initiator::Accepted;
+use a2a_core::handshake::responder::{AwaitFinish, AwaitInit};
+use a2a_core::time::UnixTime;
+use axum::body::Bytes;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::channel::Channel;
+use super::report::{SessionReport, SessionStage};
+
+/// A session from the moment of consent to its end.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) session_id: Uuid,
+    pub(crate) peer: VerifiedCertificate,
+    pub(crate) suite: Suite,
+    pub(crate) initiated: bool,
+    pub(crate) created_at: UnixTime,
+    /// When it ends if its keys are not exchanged by then.
+    pub(crate) pending_until: UnixTime,
+    pub(crate) stage: Mutex<Stage>,
+    /// Set once, when both sides have confirmed the keys: messages pass without the lock of `stage`.
+    pub(crate) channel: OnceLock<Arc<Channel>>,
+    last_active: AtomicU64,
+}
+
+/// How far the key exchange has come.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// This agent asked, and may begin the exchange.
+    Accepted(Box<Accepted>),
+    /// The peer asked, and has to begin.
+    AwaitInit(Box<AwaitInit>),
+    /// M4 has been sent.
+    AwaitFinish { state: Box<AwaitFinish>, init: Replied },
+    /// Both sides have confirmed the keys; what was answered, for retries.
+    Established { finish: Option<Replied> },
+    /// Under way on this side, or failed.
+    Spent,
+}
+
+/// A message that has been answered: the same bytes get the same answer.
+#[derive(Debug)]
+pub(crate) struct Replied {
+    pub(crate) body_hash: [u8; 32],
+    pub(crate) reply: Bytes,
+}
+
+impl Entry {
+    pub(crate) fn new(
+        (session_id, suite, peer): (Uuid, Suite, VerifiedCertificate),
+        initiated: bool,
+        stage: Stage,
+        (now, pending_until): (UnixTime, UnixTime),
+    ) -> Self {
+        Self {
+            session_id,
+            peer,
+            suite,
+            initiated,
+            created_at: now,
+            pending_until,
+            stage: Mutex::new(stage),
+            channel: OnceLock::new(),
+            last_active: AtomicU64::new(now.as_secs()),
+        }
+    }
+
+    /// Something was said, or acknowledged.
+    pub(crate) fn touch(&self, now: UnixTime) {
+        self.last_active.fetch_max(now.as_secs(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn last_active(&self) -> UnixTime {
+        UnixTime::from_secs(self.last_active.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn report(&self) -> SessionReport {
+        let channel = self.channel.get();
+        SessionReport {
+            session_id: self.session_id,
+            peer_agent_id: self.peer.agent_id().clone(),
+            peer_address: self.peer.address().clone(),
+            initiated: self.initiated,
+            stage: if channel.is_some() { SessionStage::Established } else { SessionStage::Pending },
+            suite: self.suite,
+            created_at: self.created_at,
+            sent: channel.map_or(0, |channel| channel.counts.sent()),
+            received: channel.map_or(0, |channel| channel.counts.received()),
+            safety_code: channel.map(|channel| channel.info.safety_code.clone()),
+        }
+    }
+}
+
+/// All live sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(RwLock<HashMap<Uuid, Arc<Entry>>>);
+
+impl Sessions {
+    pub(crate) fn get(&self, session_id: Uuid) -> Option<Arc<Entry>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&session_id).cloned()
+    }
+
+    /// Adds a session, unless the peer or all peers together have too many without keys.
+    pub(crate) fn insert(&self, entry: Entry) -> Result<Arc<Entry>, TooMany> {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let pending = || table.values().filter(|entry| entry.channel.get().is_none());
+        let of_peer = pending().filter(|other| other.peer.agent_id() == entry.peer.agent_id()).count();
+        if of_peer >= MAX_PENDING_OF_PEER || pending().count() >= MAX_PENDING {
+            return Err(TooMany);
+        }
+        let entry = Arc::new(entry);
+        table.insert(entry.session_id, entry.clone());
+        Ok(entry)
+    }
+
+    /// Takes a session out; `None` if somebody else has.
+    pub(crate) fn remove(&self, session_id: Uuid) -> Option<Arc<Entry>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&session_id)
+    }
+
+    /// All, oldest first.
+    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = table.values().cloned().collect();
+        all.sort_by_key(|entry| (entry.created_at, entry.session_id));
+        all
+    }
+}
+
+/// There are too many sessions without keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooMany;
+
+/// Sessions without keys that one peer may have.
+const MAX_PENDING_OF_PEER: usize = 4;
+/// Sessions without keys that there may be in all.
+const MAX_PENDING: usize = 1024;

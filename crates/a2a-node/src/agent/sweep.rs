@@ -1,0 +1,68 @@
+//! Time-outs: sessions that are silent, old or past a certificate's end are closed, and keys are made afresh.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use a2a_core::session::CloseReason;
+use a2a_core::time::UnixTime;
+
+use super::AgentNode;
+use super::report::CloseCause;
+use super::sessions::Entry;
+
+impl AgentNode {
+    /// Applies every time-out that is due now. Runs every second; tests call it after moving the clock.
+    pub async fn sweep(&self) {
+        let now = self.state.clock.now();
+        self.state.requests.sweep(now);
+        self.state.closed.sweep(now);
+        for entry in self.state.sessions.all() {
+            self.sweep_session(&entry, now).await;
+        }
+    }
+
+    async fn sweep_session(&self, entry: &Arc<Entry>, now: UnixTime) {
+        let Some(channel) = entry.channel.get() else {
+            if now > entry.pending_until {
+                self.end(entry, CloseCause::Expired, 0).await;
+            }
+            return;
+        };
+        let config = &self.state.config;
+        let own_end = self.certificate().map_or(UnixTime::MAX, |certificate| certificate.expires_at);
+        let certificates_end = own_end.min(entry.peer.expires_at());
+        let due = if now.since(entry.last_active()) >= config.idle_timeout {
+            Some((CloseReason::Idle, CloseCause::Idle))
+        } else if now.since(entry.created_at) >= config.max_session_age
+            || now > certificates_end
+            || channel.keys_are_overdue(self.state.rekey_policy.exchange_age, now)
+        {
+            Some((CloseReason::Expired, CloseCause::Expired))
+        } else {
+            None
+        };
+        if let Some((reason, cause)) = due {
+            // Its peer may be gone: nobody else's time-out waits for that.
+            let (node, entry) = (self.clone(), entry.clone());
+            tokio::spawn(async move { node.close_for(&entry, reason, cause).await });
+        } else if let Err(error) = channel.rekey_if_due(self, entry).await {
+            tracing::warn!(%error, session = %entry.session_id, "no fresh keys");
+            self.end(entry, CloseCause::Lost, 0).await;
+        }
+    }
+
+    /// Sweeps until the node stops.
+    pub(crate) fn keep_sweeping(&self) -> tokio::task::JoinHandle<()> {
+        let node = self.clone();
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(INTERVAL);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                node.sweep().await;
+            }
+        })
+    }
+}
+
+const INTERVAL: Duration = Duration::from_secs(1);
