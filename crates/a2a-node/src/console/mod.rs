@@ -36,10 +36,16 @@ pub struct Console {
 struct Inner {
     screen: Arc<Screen>,
     requests: mpsc::Sender<ReadRequest>,
-    pending: Mutex<Option<oneshot::Receiver<Input>>>,
+    pending: Mutex<Option<Pending>>,
     interactive: bool,
     vocabulary: Vocabulary,
     terminal: Option<TerminalGuard>,
+}
+
+/// A line that has been asked for and not come yet.
+struct Pending {
+    is_chat: bool,
+    answer: oneshot::Receiver<Input>,
 }
 
 /// How a console is set up.
@@ -109,18 +115,32 @@ impl Console {
         self.inner.screen.is_json()
     }
 
-    /// Reads one line. Cancel-safe: a line whose reader has gone is given to the next one, whatever its prompt.
+    /// Reads one line. Cancel-safe: a line whose reader has gone is given to the next one, whatever its prompt; only
+    /// that a message never becomes a command or an answer, nor the reverse: such a line is given up.
     pub async fn read_line(&self, prompt: Prompt) -> Input {
         let mut pending = self.inner.pending.lock().await;
-        let answer = pending.get_or_insert_with(|| {
-            let (answer, receiver) = oneshot::channel();
-            // If the thread has gone, so has `answer`, and the receiver says so.
-            let _ = self.inner.requests.send(ReadRequest { prompt, answer });
-            receiver
-        });
-        let input = answer.await.unwrap_or(Input::EndOfInput);
-        *pending = None;
-        input
+        let is_chat = matches!(prompt, Prompt::Chat(_));
+        loop {
+            let current = pending.get_or_insert_with(|| self.request_line(prompt.clone(), is_chat));
+            let input = (&mut current.answer).await.unwrap_or(Input::EndOfInput);
+            let fits = current.is_chat == is_chat;
+            *pending = None;
+            match input {
+                Input::Line(line) if !fits => {
+                    if !line.trim().is_empty() {
+                        self.print("That line was typed at another prompt and has not been used.");
+                    }
+                }
+                input => return input,
+            }
+        }
+    }
+
+    fn request_line(&self, prompt: Prompt, is_chat: bool) -> Pending {
+        let (answer, receiver) = oneshot::channel();
+        // If the thread has gone, so has `answer`, and the receiver says so.
+        let _ = self.inner.requests.send(ReadRequest { prompt, answer });
+        Pending { is_chat, answer: receiver }
     }
 
     /// Asks for an argument. An empty answer is asked for again from a person, and is an error from a script.
@@ -229,19 +249,38 @@ mod tests {
         assert_eq!(console.ask("Enter peer agent ID: ").await.unwrap_err().code(), "no_answer");
     }
 
-    #[tokio::test]
-    async fn a_reader_that_gives_up_leaves_its_line_to_the_next() {
+    /// A console whose lines are sent by the test, with a read under way whose reader has gone.
+    async fn abandoned(prompt: Prompt) -> (Console, mpsc::Sender<String>) {
         let (line, lines) = mpsc::channel();
         let screen = Arc::new(Screen::captured(false).0);
         let source = Box::new(Lines::new(Box::new(lines.into_iter()), screen.clone()));
         let console = Console::start(source, screen, Vocabulary::default(), None, false);
         tokio::select! {
             biased;
-            _ = console.read_line(Prompt::Chat("[YOU] > ".into())) => panic!("nothing was typed yet"),
+            _ = console.read_line(prompt) => panic!("nothing was typed yet"),
             () = std::future::ready(()) => {}
         }
+        (console, line)
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_gives_up_leaves_its_line_to_the_next() {
+        let (console, line) = abandoned(Prompt::Question("(y/n): ".into())).await;
+        line.send("y".to_owned()).unwrap();
+        assert_eq!(console.read_line(Prompt::Command("x> ".into())).await, Input::Line("y".into()));
+    }
+
+    #[tokio::test]
+    async fn a_message_never_becomes_a_command_nor_an_answer_a_message() {
+        let (console, line) = abandoned(Prompt::Chat("[YOU] > ".into())).await;
+        line.send("close everything".to_owned()).unwrap();
+        line.send("sessions".to_owned()).unwrap();
+        assert_eq!(console.read_line(Prompt::Command("x> ".into())).await, Input::Line("sessions".into()));
+
+        let (console, line) = abandoned(Prompt::Question("(y/n): ".into())).await;
+        line.send("y".to_owned()).unwrap();
         line.send("hello".to_owned()).unwrap();
-        assert_eq!(console.read_line(Prompt::Command("x> ".into())).await, Input::Line("hello".into()));
+        assert_eq!(console.read_line(Prompt::Chat("[YOU] > ".into())).await, Input::Line("hello".into()));
     }
 
     #[tokio::test]
