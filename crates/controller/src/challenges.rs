@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use a2a_core::agent_id::AgentId;
-use a2a_core::certificate::enrolment::Challenge;
 use a2a_core::time::UnixTime;
 use a2a_core::wire::Hex;
 
@@ -24,14 +23,14 @@ struct Issued {
 pub(crate) struct TooMany;
 
 impl Challenges {
-    /// Hands out `nonce` to an agent. Over [`PER_AGENT`], the agent's oldest challenge goes: asking over and over for
+    /// Hands out `nonce` to an agent, and says until when it is good. Over [`PER_AGENT`], the agent's oldest challenge goes: asking over and over for
     /// somebody else's id then cannot lock that agent out.
     pub(crate) fn issue(
         &mut self,
         agent_id: AgentId,
         nonce: Hex<32>,
         now: UnixTime,
-    ) -> Result<Challenge, TooMany> {
+    ) -> Result<UnixTime, TooMany> {
         self.0.retain(|_, issued| now < issued.expires_at);
         let own = || self.0.iter().filter(|(_, issued)| issued.agent_id == agent_id);
         let oldest = own().min_by_key(|(_, issued)| issued.order).map(|(nonce, _)| *nonce);
@@ -43,7 +42,7 @@ impl Challenges {
         let expires_at = now.saturating_add(LIFE);
         let order = self.0.values().map(|issued| issued.order).max().map_or(0, |last| last + 1);
         self.0.insert(nonce, Issued { agent_id, expires_at, order });
-        Ok(Challenge { nonce, expires_at })
+        Ok(expires_at)
     }
 
     /// Uses up a challenge, and says whether it was good: handed out, to this agent, not long ago, not used before.
@@ -77,7 +76,7 @@ mod tests {
     #[test]
     fn good_once_for_its_agent_and_for_two_minutes() {
         let mut table = Challenges::default();
-        let end = table.issue(agent("a"), nonce(1), NOW).unwrap().expires_at;
+        let end = table.issue(agent("a"), nonce(1), NOW).unwrap();
         assert!(table.take(&agent("a"), &nonce(1), UnixTime::from_secs(end.as_secs() - 1)));
         assert!(!table.take(&agent("a"), &nonce(1), NOW), "used");
         table.issue(agent("a"), nonce(2), NOW).unwrap();

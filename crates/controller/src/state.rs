@@ -105,14 +105,17 @@ impl Controller {
     /// Hands out a challenge.
     pub(crate) fn challenge(&self, agent_id: AgentId) -> Result<Challenge, ApiError> {
         let nonce = Hex::random(self.provider).map_err(ApiError::internal)?;
-        self.challenges().issue(agent_id, nonce, self.clock.now()).map_err(|_| {
+        let issued = self.challenges().issue(agent_id, nonce, self.clock.now());
+        let expires_at = issued.map_err(|_| {
             ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
                 "too many agents enrol at once",
                 "wait two minutes, then try again",
             )
-        })
+        })?;
+        let certificate_life = self.enroller.certificate_life.as_secs();
+        Ok(Challenge { nonce, expires_at, certificate_life })
     }
 
     /// Uses up the challenge, certifies, enters and tells.

@@ -80,6 +80,9 @@ pub struct Challenge {
     pub nonce: Hex<32>,
     /// When the controller forgets it.
     pub expires_at: UnixTime,
+    /// The longest life that the controller grants a card, in seconds.
+    #[serde(deserialize_with = "wire::safe_u64")]
+    pub certificate_life: u64,
 }
 
 /// The body of `POST /controller/register`.

@@ -151,7 +151,7 @@ impl AgentNode {
             .await
             .map_err(|error| self.controller_failed(error))?;
         let identity = &self.state.identity;
-        let card = self.card(self.state.clock.now())?;
+        let card = self.card(self.state.clock.now(), Duration::from_secs(challenge.certificate_life))?;
         let names = [card.address.host().trim_matches(['[', ']']).to_owned()];
         let csr = identity.tls_key.csr_pem(&names)?;
         let request = EnrolmentRequest::new(card, challenge.nonce, csr, identity.key.as_ref())
@@ -162,7 +162,7 @@ impl AgentNode {
             .map_err(|error| self.controller_failed(error))
     }
 
-    fn card(&self, now: UnixTime) -> Result<AgentCard, NodeError> {
+    fn card(&self, now: UnixTime, life: Duration) -> Result<AgentCard, NodeError> {
         let state = &self.state;
         let methods = state.profile.methods.iter().map(|method| method.parse::<MethodName>());
         Ok(AgentCard {
@@ -176,7 +176,7 @@ impl AgentNode {
             tls_spki_sha256: state.identity.tls_key.spki_sha256(),
             suites: state.config.suites.clone(),
             issued_at: now,
-            expires_at: now.saturating_add(CARD_LIFE),
+            expires_at: now.saturating_add(life),
             protocol_version: PROTOCOL_VERSION,
         })
     }
@@ -217,5 +217,3 @@ impl AgentNode {
 
 /// How long the controller may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// What the card asks for; the controller may grant less.
-const CARD_LIFE: Duration = Duration::from_hours(24);
