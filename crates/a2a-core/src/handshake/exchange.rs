@@ -149,6 +149,7 @@ pub(crate) struct AwaitInit {
 /// An M3 whose signature has been verified: only such a one is worth a modular exponentiation.
 #[derive(Debug)]
 pub struct InitAuthenticated {
+    session_id: Uuid,
     share: InitiatorShare,
     transcript: Transcript,
     _authenticated: PeerAuthenticated,
@@ -177,7 +178,8 @@ impl AwaitInit {
             dh_public_key: init.dh_public_key.as_bytes().to_vec(),
             kem_public_key: init.kem_public_key.as_ref().map(|bytes| bytes.as_bytes().to_vec()),
         };
-        Ok(InitAuthenticated { share, transcript, _authenticated: authenticated })
+        let session_id = exchange.parties.session_id;
+        Ok(InitAuthenticated { session_id, share, transcript, _authenticated: authenticated })
     }
 
     /// Makes M4: the costly step (about 1 ms).
@@ -186,6 +188,10 @@ impl AwaitInit {
         init: InitAuthenticated,
     ) -> Result<Step<AwaitFinish, KeyExchangeReply>, HandshakeError> {
         let Self { mut exchange } = self;
+        // The proof is good for the state that gave it: another session's would bring its transcript along.
+        if init.session_id != exchange.parties.session_id {
+            return Err(HandshakeError::Mismatch("session_id"));
+        }
         exchange.transcript = init.transcript;
         let (share, shared) =
             kx::respond(exchange.parties.suite, exchange.parties.local.provider(), &init.share)?;

@@ -1,5 +1,7 @@
 //! The receiving half of a session.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 use super::SessionError;
@@ -25,8 +27,8 @@ pub struct Opener {
     failures: u32,
 }
 
-/// What a frame turned out to be.
-#[derive(Debug, PartialEq, Eq)]
+/// What a frame turned out to be. `Debug` shows a payload's length alone.
+#[derive(PartialEq, Eq)]
 pub enum Opened {
     /// The next frame: deliver it, once.
     New {
@@ -140,6 +142,18 @@ impl Opener {
     fn refuse(&mut self) -> Result<Vec<u8>, SessionError> {
         self.failures = self.failures.saturating_add(1);
         Err(if self.failures >= MAX_FAILURES { SessionError::Exhausted } else { SessionError::BadFrame })
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::New { frame_type, seq, payload } => {
+                write!(f, "New({frame_type:?}, seq {seq}, {} bytes)", payload.len())
+            }
+            Self::Closed { close, missing } => write!(f, "Closed({close:?}, {missing} missing)"),
+            Self::Duplicate => f.write_str("Duplicate"),
+        }
     }
 }
 

@@ -1,0 +1,8 @@
+//! The handshake through its public interface: what goes well, and every flaw by its name.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod success;
