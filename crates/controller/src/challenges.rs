@@ -23,8 +23,8 @@ struct Issued {
 pub(crate) struct TooMany;
 
 impl Challenges {
-    /// Hands out `nonce` to an agent, and says until when it is good. Over [`PER_AGENT`], the agent's oldest challenge goes: asking over and over for
-    /// somebody else's id then cannot lock that agent out.
+    /// Hands out `nonce` to an agent, and says until when it is good. Over [`PER_AGENT`], the agent's oldest challenge
+    /// goes: asking over and over for somebody else's id then cannot lock that agent out.
     pub(crate) fn issue(
         &mut self,
         agent_id: AgentId,

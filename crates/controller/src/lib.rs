@@ -5,7 +5,8 @@
 //!
 //! Reading order: what it stands on (`identity`, `tls_authority`, `ca_file`), what it remembers (`challenges`,
 //! `registry`), what it decides (`enrolment`), how it is reached (`routes`, `rate`), what its handlers share (`state`),
-//! and what holds it together (`node`). `commands` is what a person types.
+//! and what holds it together (`node`). `commands` is what a person types, and
+//! `program` the whole from start to exit code.
 
 mod ca_file;
 mod identity;
@@ -22,5 +23,9 @@ mod state;
 
 mod node;
 
+mod commands;
+mod program;
+
 pub use node::{ControllerNode, ControllerStatus};
+pub use program::run;
 pub use registry::Enrolled;
