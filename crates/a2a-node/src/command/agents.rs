@@ -1,22 +1,14 @@
 //! `agents`: the controller's directory.
 
-use clap::Args;
-
 use super::{AgentContext, screens};
 use crate::console::Console;
 use crate::repl::{CommandError, Outcome};
 
-/// Takes no arguments.
-#[derive(Debug, Args)]
-pub struct Agents {}
-
-impl Agents {
-    /// Lists every agent whose certificate verifies.
-    pub async fn run(self, context: &AgentContext, console: &Console) -> Result<Outcome, CommandError> {
-        let agents = context.node.agents().await?;
-        let others = agents.iter().filter(|agent| !agent.is_self);
-        console.learn(others.flat_map(|agent| [agent.agent_id.to_string(), agent.address.to_string()]));
-        console.print(&screens::directory(&agents));
-        Ok(Outcome::of(&agents))
-    }
+/// Lists every agent whose certificate verifies.
+pub(super) async fn run(context: &AgentContext, console: &Console) -> Result<Outcome, CommandError> {
+    let agents = context.node.agents().await?;
+    let others = agents.iter().filter(|agent| !agent.is_self);
+    console.learn(others.flat_map(|agent| [agent.agent_id.to_string(), agent.address.to_string()]));
+    console.print(&screens::directory(&agents));
+    Ok(Outcome::of(&agents))
 }

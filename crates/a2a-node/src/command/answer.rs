@@ -24,7 +24,7 @@ pub(super) async fn answer(
         Some(session) => Ok(Outcome::of(&session)),
         None => Err(CommandError::new(
             "request_lapsed",
-            format!("{peer} has given up its request meanwhile"),
+            format!("the request from {peer} has lapsed meanwhile"),
             "wait for a new one, or `request` one yourself",
         )),
     }

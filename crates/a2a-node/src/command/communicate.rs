@@ -27,15 +27,12 @@ impl Communicate {
                 .filter(move |session| session.stage == stage)
                 .find(|session| session.peer_agent_id == peer.agent_id)
         };
-        let session = match with_peer(SessionStage::Established) {
-            Some(session) => {
-                console.print(&format!("\nJoining the session that is established: {}", session.session_id));
-                session.clone()
-            }
-            None => {
-                let agreed = with_peer(SessionStage::Pending).filter(|session| session.initiated);
-                establish(&peer, agreed.cloned(), context, console).await?
-            }
+        let session = if let Some(session) = with_peer(SessionStage::Established) {
+            console.print(&format!("\nJoining the session that is established: {}", session.session_id));
+            session.clone()
+        } else {
+            let agreed = with_peer(SessionStage::Pending).filter(|session| session.initiated);
+            establish(&peer, agreed.cloned(), context, console).await?
         };
         chat(&session, context, console).await
     }
@@ -57,12 +54,11 @@ async fn choose_peer(
             "run `setup` on another",
         ));
     }
-    let index = match given {
-        Some(word) => find_agent(&agents, word)?,
-        None => {
-            console.print(&format!("{}\n", screens::agent_choice(&agents)));
-            console.choose("agent", agents.len()).await?
-        }
+    let index = if let Some(word) = given {
+        find_agent(&agents, word)?
+    } else {
+        console.print(&format!("{}\n", screens::agent_choice(&agents)));
+        console.choose("agent", agents.len()).await?
     };
     Ok(agents.swap_remove(index))
 }
@@ -81,39 +77,44 @@ fn find_agent(agents: &[AgentEntry], word: &str) -> Result<usize, CommandError> 
     }
 }
 
-/// Steps 1 to 3. With a session that the peer has agreed to already, it is not asked again.
+/// Steps 1 to 4. With a session that the peer has agreed to already, it is not asked again.
 async fn establish(
     peer: &AgentEntry,
     agreed: Option<SessionReport>,
     context: &AgentContext,
     console: &Console,
 ) -> Result<SessionReport, CommandError> {
-    console.print("");
-    let verify = verify_step(&peer.agent_id);
-    let session = match agreed {
+    let agreed = match agreed {
         Some(session) => {
-            console.finish_step(&verify, "✓ already verified");
-            console.finish_step(REQUEST_STEP, "✓ already accepted");
+            console.print(&format!("\n{} has accepted already: {}", peer.agent_id, session.session_id));
             session
         }
-        None => {
-            console.begin_step(&verify);
-            let progress = |step: Progress| {
-                if step == Progress::PeerVerified {
-                    console.finish_step(&verify, "✓");
-                    console.begin_step(REQUEST_STEP);
-                }
-            };
-            let session =
-                context.node.request(&peer.address, &peer.agent_id, CHAT_PURPOSE, &progress).await?;
-            console.finish_step(REQUEST_STEP, "✓ Accepted");
-            session
-        }
+        None => ask(peer, context, console).await?,
     };
     console.begin_step(EXCHANGE_STEP);
-    let session = context.node.key_exchange(session.session_id, &|_| {}).await?;
+    let session = context.node.key_exchange(agreed.session_id, &|_| {}).await?;
     console.finish_step(EXCHANGE_STEP, "✓ Secure channel established");
     console.print("[4/4] Starting secure chat...");
+    Ok(session)
+}
+
+/// Steps 1 and 2.
+async fn ask(
+    peer: &AgentEntry,
+    context: &AgentContext,
+    console: &Console,
+) -> Result<SessionReport, CommandError> {
+    let verify = verify_step(&peer.agent_id);
+    console.print("");
+    console.begin_step(&verify);
+    let progress = |step: Progress| {
+        if step == Progress::PeerVerified {
+            console.finish_step(&verify, "✓");
+            console.begin_step(REQUEST_STEP);
+        }
+    };
+    let session = context.node.request(&peer.address, &peer.agent_id, CHAT_PURPOSE, &progress).await?;
+    console.finish_step(REQUEST_STEP, "✓ Accepted");
     Ok(session)
 }
 

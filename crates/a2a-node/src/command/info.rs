@@ -1,21 +1,13 @@
 //! `info`: this agent's certificate.
 
-use clap::Args;
-
 use super::{AgentContext, screens};
 use crate::console::Console;
 use crate::error::NodeError;
 use crate::repl::{CommandError, Outcome};
 
-/// Takes no arguments.
-#[derive(Debug, Args)]
-pub struct Info {}
-
-impl Info {
-    /// Shows it; without one, says how to get one.
-    pub fn run(self, context: &AgentContext, console: &Console) -> Result<Outcome, CommandError> {
-        let certificate = context.node.certificate().ok_or(NodeError::NotEnrolled)?;
-        console.print(&screens::certificate(&certificate));
-        Ok(Outcome::of(&certificate))
-    }
+/// Shows it; without one, says how to get one.
+pub(super) fn run(context: &AgentContext, console: &Console) -> Result<Outcome, CommandError> {
+    let certificate = context.node.certificate().ok_or(NodeError::NotEnrolled)?;
+    console.print(&screens::certificate(&certificate));
+    Ok(Outcome::of(&certificate))
 }

@@ -24,6 +24,7 @@ use crate::console::Console;
 use crate::repl::{CommandError, CommandTable, Outcome};
 use desk::Desk;
 
+pub(crate) use screens::setup_progress;
 pub use screens::time as shown_time;
 
 /// What an agent's commands work on.
@@ -40,15 +41,15 @@ pub struct AgentContext {
 #[command(multicall = true, disable_help_flag = true, help_template = HELP)]
 pub enum AgentCommand {
     /// Trust the controller, register with it, store the certificate
-    Setup(setup::Setup),
+    Setup,
     /// Show this agent's certificate
-    Info(info::Info),
+    Info,
     /// List the agents that the controller knows
-    Agents(agents::Agents),
+    Agents,
     /// Ask another agent for a session
     Request(request::Request),
     /// List the active sessions
-    Sessions(sessions::Sessions),
+    Sessions,
     /// Exchange keys for a session that has none yet
     Keyexchange(keyexchange::Keyexchange),
     /// Find an agent, ask it, exchange keys and chat: all in one
@@ -58,7 +59,7 @@ pub enum AgentCommand {
     /// Close a session and clear its keys
     Close(close::Close),
     /// Show everything at a glance
-    Status(status::Status),
+    Status,
     /// Wait for something to happen; for scripts
     Wait(wait::Wait),
     /// Accept the request on the screen
@@ -79,16 +80,16 @@ impl CommandTable for AgentCommand {
 
     async fn run(self, context: &AgentContext, console: &Console) -> Result<Outcome, CommandError> {
         match self {
-            Self::Setup(command) => command.run(context, console).await,
-            Self::Info(command) => command.run(context, console),
-            Self::Agents(command) => command.run(context, console).await,
+            Self::Setup => setup::run(context, console).await,
+            Self::Info => info::run(context, console),
+            Self::Agents => agents::run(context, console).await,
             Self::Request(command) => command.run(context, console).await,
-            Self::Sessions(command) => Ok(command.run(context, console)),
+            Self::Sessions => Ok(sessions::run(context, console)),
             Self::Keyexchange(command) => command.run(context, console).await,
             Self::Communicate(command) => command.run(context, console).await,
             Self::Send(command) => command.run(context, console).await,
             Self::Close(command) => command.run(context, console).await,
-            Self::Status(command) => Ok(command.run(context, console)),
+            Self::Status => Ok(status::run(context, console)),
             Self::Wait(command) => command.run(context, console).await,
             Self::Y => answer::answer(true, context, console).await,
             Self::N => answer::answer(false, context, console).await,

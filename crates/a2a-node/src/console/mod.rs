@@ -77,8 +77,8 @@ impl Console {
     }
 
     /// A console without any input, for a program that nobody types to.
-    pub fn headless(json: bool) -> Self {
-        Self::plain(Box::new(std::iter::empty()), json, Vocabulary::default())
+    pub fn headless() -> Self {
+        Self::plain(Box::new(std::iter::empty()), false, Vocabulary::default())
     }
 
     /// Reads lines from `lines`; what is printed goes to stdout.

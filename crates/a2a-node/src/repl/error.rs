@@ -1,5 +1,7 @@
 //! Why a command failed: what happened, what to do next, a word for scripts and an exit code.
 
+use std::fmt;
+
 use a2a_core::text::shown_lines;
 use serde::Serialize;
 
@@ -54,9 +56,16 @@ impl CommandError {
         self.exit_code
     }
 
-    /// Prints it for a person. What it holds may come from a peer, so it is filtered.
+    /// Prints it for a person.
     pub fn show(&self, console: &Console) {
-        console.print(&format!("✗ {}\n  → {}", shown_lines(&self.message), shown_lines(&self.next)));
+        console.print(&self.to_string());
+    }
+}
+
+/// For a person. What it holds may come from a peer, so it is filtered.
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "✗ {}\n  → {}", shown_lines(&self.message), shown_lines(&self.next))
     }
 }
 

@@ -70,17 +70,38 @@ pub fn vocabulary<T: CommandTable>() -> Vocabulary {
     Vocabulary::of(&T::command(), T::FREE_TEXT)
 }
 
+/// Why no more commands are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody typed `exit`.
+    Left,
+    /// The input has come to its end.
+    InputExhausted,
+    /// A command failed, and nobody is there to type another: its exit code.
+    Failed(u8),
+}
+
+impl Ended {
+    /// 0 unless a command failed.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Left | Self::InputExhausted => ExitCode::SUCCESS,
+            Self::Failed(code) => ExitCode::from(code),
+        }
+    }
+}
+
 /// Runs commands until `exit`, the end of the input or, without a person, the first failure.
-pub async fn run<T: CommandTable>(console: &Console, context: &T::Context, prompt: &str) -> ExitCode {
+pub async fn run<T: CommandTable>(console: &Console, context: &T::Context, prompt: &str) -> Ended {
     loop {
         match console.read_line(Prompt::Command(prompt.to_owned())).await {
             Input::Line(line) if is_blank(&line) => {}
             Input::Line(line) => match execute::<T>(console, context, &line).await {
-                Ok(outcome) if outcome.leave => return ExitCode::SUCCESS,
-                Err(error) if !console.is_interactive() => return ExitCode::from(error.exit_code()),
+                Ok(outcome) if outcome.leave => return Ended::Left,
+                Err(error) if !console.is_interactive() => return Ended::Failed(error.exit_code()),
                 Ok(_) | Err(_) => {}
             },
-            Input::EndOfInput => return ExitCode::SUCCESS,
+            Input::EndOfInput => return Ended::InputExhausted,
             Input::Interrupted => console.print("Type `exit` or press Ctrl-D to leave."),
         }
     }
@@ -178,7 +199,7 @@ mod tests {
         }
     }
 
-    async fn transcript(lines: &[&str], json: bool) -> (ExitCode, String) {
+    async fn transcript(lines: &[&str], json: bool) -> (Ended, String) {
         let (console, screen) = Console::for_test(lines, json);
         let code = run::<Table>(&console, &(), "test> ").await;
         (code, screen.text())
@@ -187,46 +208,46 @@ mod tests {
     #[tokio::test]
     async fn runs_to_the_end_of_the_input() {
         let (code, text) = transcript(&["add 1 2", "", "# a remark", "say it's  fine"], false).await;
-        assert_eq!(code, ExitCode::SUCCESS);
+        assert_eq!(code, Ended::InputExhausted);
         assert_eq!(text, "3\nit's  fine\n");
     }
 
     #[tokio::test]
     async fn stops_at_the_first_failure_with_one() {
         let (code, text) = transcript(&["fail", "add 1 2"], false).await;
-        assert_eq!(code, ExitCode::from(1));
+        assert_eq!(code, Ended::Failed(1));
         assert_eq!(text, "✗ it broke\n  → mend it\n");
     }
 
     #[tokio::test]
     async fn a_wrong_command_is_a_usage_error() {
         let (code, text) = transcript(&["ad 1 2"], false).await;
-        assert_eq!(code, ExitCode::from(2));
+        assert_eq!(code, Ended::Failed(2));
         assert_eq!(
             text,
             "✗ there is no command `ad`\n  → did you mean `add`? Type `help` for all commands\n"
         );
         let (code, _) = transcript(&["add 1"], false).await;
-        assert_eq!(code, ExitCode::from(2));
+        assert_eq!(code, Ended::Failed(2));
     }
 
     #[tokio::test]
     async fn leaves_when_told() {
         let (code, text) = transcript(&["quit", "add 1 2"], false).await;
-        assert_eq!((code, text.as_str()), (ExitCode::SUCCESS, ""));
+        assert_eq!((code, text.as_str()), (Ended::Left, ""));
     }
 
     #[tokio::test]
     async fn json_is_one_object_a_command() {
         let (code, text) = transcript(&["say  hi", "quit"], true).await;
-        assert_eq!(code, ExitCode::SUCCESS);
+        assert_eq!(code, Ended::Left);
         assert_eq!(
             text,
             "{\"command\":\"say\",\"ok\":true,\"result\":{\"said\":\"hi\"}}\n\
              {\"command\":\"exit\",\"ok\":true,\"result\":null}\n"
         );
         let (code, text) = transcript(&["fail"], true).await;
-        assert_eq!(code, ExitCode::from(1));
+        assert_eq!(code, Ended::Failed(1));
         assert_eq!(
             text,
             "{\"command\":\"fail\",\"error\":{\"code\":\"broken\",\"message\":\"it broke\",\"next\":\"mend it\"},\
@@ -237,7 +258,7 @@ mod tests {
     #[tokio::test]
     async fn help_lists_the_commands() {
         let (code, text) = transcript(&["help"], false).await;
-        assert_eq!(code, ExitCode::SUCCESS);
+        assert_eq!(code, Ended::InputExhausted);
         for expected in ["say", "Says it", "exit"] {
             assert!(text.contains(expected), "{text}");
         }

@@ -47,6 +47,11 @@ impl<T> Pile<T> {
         self.0.remove(place)
     }
 
+    /// Forgets all that `fits`.
+    pub fn remove_where(&mut self, fits: impl Fn(&T) -> bool) {
+        self.0.retain(|item| !fits(item));
+    }
+
     /// Whether one `fits`.
     pub fn any(&self, fits: impl Fn(&T) -> bool) -> bool {
         self.0.iter().any(fits)

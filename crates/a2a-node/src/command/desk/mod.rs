@@ -78,7 +78,13 @@ impl Desk {
 
     /// The person's answer to the request on the screen; says who had asked.
     pub fn answer(&self, yes: bool) -> Result<AgentId, CommandError> {
-        let answered = self.lock().consents.answer(yes);
+        let mut state = self.lock();
+        let answered = state.consents.answer(yes);
+        if let Ok(peer) = &answered {
+            // Of sessions with the same peer that nobody has asked for, none is the one that comes of this answer.
+            state.inbox.created.remove_where(|report| report.peer_agent_id == *peer);
+        }
+        drop(state);
         if !yes {
             self.show_next_request();
         }

@@ -155,7 +155,7 @@ pub(super) fn status(status: &StatusReport) -> String {
 }
 
 /// What `setup` says as it goes.
-pub(super) fn setup_progress(progress: &Progress) -> Option<&'static str> {
+pub(crate) fn setup_progress(progress: &Progress) -> Option<&'static str> {
     match progress {
         Progress::TrustEstablished => Some("✓ Trust established"),
         Progress::Registered => Some("✓ Registration successful"),
