@@ -141,6 +141,7 @@ impl KdfLabel {
 const PREFIX: &[u8] = b"a2a/1 ";
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use data_encoding::HEXLOWER;
 

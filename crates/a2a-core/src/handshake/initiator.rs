@@ -260,4 +260,4 @@ fn random_uuid(local: &Credential) -> Result<Uuid, HandshakeError> {
 }
 
 /// The longest life of a request.
-pub const REQUEST_LIFETIME: Duration = Duration::from_secs(120);
+pub const REQUEST_LIFETIME: Duration = Duration::from_mins(2);

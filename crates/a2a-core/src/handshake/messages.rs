@@ -139,7 +139,7 @@ pub struct KeyExchangeInit {
     pub phase: InitPhase,
     /// As in M2.
     pub suite: Suite,
-    /// DER SubjectPublicKeyInfo of the ephemeral key.
+    /// DER `SubjectPublicKeyInfo` of the ephemeral key.
     pub dh_public_key: Base64,
     /// ML-KEM-768 encapsulation key, 1184 bytes, in a hybrid.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::present")]
@@ -155,7 +155,7 @@ pub struct KeyExchangeReply {
     /// As in M2.
     #[serde(with = "strict_uuid")]
     pub session_id: Uuid,
-    /// DER SubjectPublicKeyInfo of the ephemeral key.
+    /// DER `SubjectPublicKeyInfo` of the ephemeral key.
     pub dh_public_key: Base64,
     /// ML-KEM-768 ciphertext, 1088 bytes, in a hybrid.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::present")]

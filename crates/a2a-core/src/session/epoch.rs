@@ -31,7 +31,7 @@ impl Default for RekeyPolicy {
             frames: 1 << 20,
             bytes: 64 << 30,
             age: Duration::from_mins(15),
-            exchange_age: Duration::from_mins(60),
+            exchange_age: Duration::from_hours(1),
         }
     }
 }

@@ -77,6 +77,7 @@ impl Direction {
     }
 
     /// The other one.
+    #[must_use]
     pub fn opposite(self) -> Self {
         match self {
             Self::InitiatorToResponder => Self::ResponderToInitiator,
@@ -92,7 +93,7 @@ impl TryFrom<u8> for FrameType {
         [Self::Confirm, Self::Text, Self::Data, Self::Close, Self::Rekey]
             .into_iter()
             .find(|frame_type| *frame_type as u8 == number)
-            .ok_or_else(|| WireError::Frames("a frame of an unknown type"))
+            .ok_or(WireError::Frames("a frame of an unknown type"))
     }
 }
 

@@ -83,7 +83,7 @@ impl Session {
                 role,
                 peer: parties.peer.clone(),
                 suite: parties.suite,
-                safety_code: shown_safety_code(&secrets.safety_code),
+                safety_code: shown_safety_code(secrets.safety_code),
             },
             sealer: Sealer::new(provider, session_id, direction, sending, policy, now)?,
             opener: Opener::new(provider, session_id, direction.opposite(), receiving, policy, now)?,
@@ -92,8 +92,8 @@ impl Session {
     }
 }
 
-fn shown_safety_code(bytes: &[u8; SAFETY_CODE_LEN]) -> String {
-    let code = data_encoding::BASE32.encode(bytes);
+fn shown_safety_code(bytes: [u8; SAFETY_CODE_LEN]) -> String {
+    let code = data_encoding::BASE32.encode(&bytes);
     format!("{}-{}", &code[..4], &code[4..])
 }
 

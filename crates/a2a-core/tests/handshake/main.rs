@@ -6,3 +6,12 @@
 mod world;
 
 mod success;
+
+mod exchange;
+mod request;
+mod response;
+
+mod attacks;
+mod json;
+mod labels;
+mod relay;

@@ -96,7 +96,8 @@ fn a_rejection_names_who_decided_and_when() {
         let (one, other) = (traveller().credential(one), helper().credential(other));
         let pair = Pair::new(one, other, Suite::Modp2048);
         let asked = pair.asked();
-        let response = pair.verify(&asked.message).unwrap().reject(DecidedBy::PolicyTimeout, after(5)).unwrap();
+        let response =
+            pair.verify(&asked.message).unwrap().reject(DecidedBy::PolicyTimeout, after(5)).unwrap();
         let answer = asked.next.receive(&sent(&response), &anchor(), after(6)).unwrap();
         let Answer::Rejected(decision) = answer else { panic!("accepted") };
         assert_eq!(decision, Decision { by: DecidedBy::PolicyTimeout, at: after(5) });

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::available;
-use a2a_core::handshake::initiator::{self, Accepted, Answer, AwaitEstablished, AwaitReply, AwaitResponse, Wish};
+use a2a_core::handshake::initiator::{
+    self, Accepted, Answer, AwaitEstablished, AwaitReply, AwaitResponse, Wish,
+};
 use a2a_core::handshake::messages::{
     DecidedBy, Established, KeyExchangeFinish, KeyExchangeInit, KeyExchangeReply, Request, Response,
 };
@@ -15,7 +17,7 @@ use a2a_core::session::{RekeyPolicy, Session};
 
 use super::{NOW, anchor, helper, sent, traveller};
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Who talks to whom, offering what.
 #[derive(Debug, Clone)]
@@ -60,7 +62,7 @@ impl Pair {
 
     pub(crate) fn wish(&self) -> Wish {
         let suites = self.offer.clone();
-        Wish { purpose: "weather".parse().unwrap(), suites, lifetime: Duration::from_secs(120) }
+        Wish { purpose: "weather".parse().unwrap(), suites, lifetime: Duration::from_mins(2) }
     }
 
     pub(crate) fn asked(&self) -> Asked {
@@ -119,8 +121,7 @@ impl Pair {
     pub(crate) fn opening(&self) -> Opening {
         let Stage { initiator, responder, message: finish, mut transcript } = self.finished();
         let authenticated = responder.authenticate(&finish).unwrap();
-        let Step { next: responder, message } =
-            responder.establish(authenticated, self.policy, NOW).unwrap();
+        let Step { next: responder, message } = responder.establish(authenticated, self.policy, NOW).unwrap();
         transcript.absorb_message(&finish);
         transcript.absorb_signature(&finish.signature);
         transcript.absorb(finish.confirm.as_bytes());
