@@ -10,7 +10,7 @@ use crate::repl::{CommandError, Outcome};
 /// Which session; asked for if it is not given.
 #[derive(Debug, Args)]
 pub struct Keyexchange {
-    /// A number from `sessions`, a session id or its beginning, or the peer's agent id
+    /// A number from the list of sessions, a session id or its beginning, or the peer's agent id
     session: Option<String>,
 }
 

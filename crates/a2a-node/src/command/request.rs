@@ -11,9 +11,9 @@ use crate::repl::{CommandError, Outcome};
 /// Whom to ask; what is missing is asked for.
 #[derive(Debug, Args)]
 pub struct Request {
-    /// The peer's address, such as <https://localhost:5001>
+    #[arg(help = "The peer's address, such as https://localhost:5001")]
     address: Option<String>,
-    /// The peer's agent id, such as `helper_agent_001`
+    #[arg(help = "The peer's agent id, such as helper_agent_001")]
     agent_id: Option<String>,
     /// What for, in your own words; the peer is shown it
     #[arg(long, value_name = "TEXT", default_value = "")]

@@ -49,26 +49,35 @@ pub(super) trait Source: Send {
     fn read(&mut self, prompt: &Prompt) -> Input;
 }
 
-/// Lines from a pipe or script. Questions and answers are shown, so that a transcript reads as on a terminal.
+/// Lines as they come. From a pipe or script, questions and answers are shown, so that a transcript reads as on a
+/// terminal; on a terminal that cannot edit lines, prompts are shown and the terminal itself shows what is typed.
 pub(super) struct Lines {
     lines: Box<dyn Iterator<Item = String> + Send>,
     screen: Arc<Screen>,
+    is_typed: bool,
 }
 
 impl Lines {
     pub(super) fn new(lines: Box<dyn Iterator<Item = String> + Send>, screen: Arc<Screen>) -> Self {
-        Self { lines, screen }
+        Self { lines, screen, is_typed: false }
+    }
+
+    pub(super) fn typed(screen: Arc<Screen>) -> Self {
+        Self { lines: Box::new(stdin_lines()), screen, is_typed: true }
     }
 }
 
 impl Source for Lines {
     fn read(&mut self, prompt: &Prompt) -> Input {
-        if let Prompt::Command(_) = prompt {
+        if !self.is_typed && matches!(prompt, Prompt::Command(_)) {
             return self.lines.next().map_or(Input::EndOfInput, Input::Line);
         }
         self.screen.open_line(prompt.text());
         let line = self.lines.next();
-        self.screen.close_line(prompt.text(), line.as_deref().unwrap_or_default());
+        match &line {
+            Some(_) if self.is_typed => self.screen.forget_line(),
+            _ => self.screen.close_line(prompt.text(), line.as_deref().unwrap_or_default()),
+        }
         line.map_or(Input::EndOfInput, Input::Line)
     }
 }

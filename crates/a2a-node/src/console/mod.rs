@@ -69,9 +69,12 @@ impl Console {
         if !options.json && terminal::is_interactive() {
             let terminal = TerminalGuard::save();
             let screen = Arc::new(Screen::terminal());
-            if let Some(editor) = Editor::open(screen.clone(), vocabulary.clone(), options.history) {
-                return Ok(Self::start(Box::new(editor), screen, vocabulary, terminal, true));
-            }
+            let source: Box<dyn Source> =
+                match Editor::open(screen.clone(), vocabulary.clone(), options.history) {
+                    Some(editor) => Box::new(editor),
+                    None => Box::new(Lines::typed(screen.clone())),
+                };
+            return Ok(Self::start(source, screen, vocabulary, terminal, true));
         }
         Ok(Self::plain(Box::new(input::stdin_lines()), options.json, vocabulary))
     }

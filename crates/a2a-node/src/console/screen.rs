@@ -96,6 +96,11 @@ impl Screen {
         }
     }
 
+    /// Somebody else has completed the line: the terminal, by showing what was typed.
+    pub(super) fn forget_line(&self) {
+        self.lock().open = None;
+    }
+
     /// From now on, text goes above the line being typed.
     pub(super) fn begin_typing(&self) {
         let mut state = self.lock();

@@ -142,17 +142,19 @@ async fn carry_out<T: CommandTable>(
     tokio::select! {
         biased;
         outcome = command.run(context, console) => outcome,
-        error = interrupted() => Err(error),
+        error = interrupted(console) => Err(error),
         error = T::meanwhile(context, console) => Err(error),
     }
 }
 
 /// Ctrl-C outside the line editor, which takes it for itself.
-async fn interrupted() -> CommandError {
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => CommandError::cancelled(),
-        Err(_) => pending().await,
+async fn interrupted(console: &Console) -> CommandError {
+    if tokio::signal::ctrl_c().await.is_err() {
+        return pending().await;
     }
+    // The terminal has shown `^C` where the cursor was.
+    console.print("");
+    CommandError::cancelled()
 }
 
 fn is_blank(line: &str) -> bool {
