@@ -1,4 +1,5 @@
-//! The agent that nobody has to look after: it enrols by itself, accepts by policy and answers messages by itself.
+//! The agent that nobody has to look after: it enrols by itself, accepts by policy and answers messages by
+//! itself.
 
 use std::process::ExitCode;
 

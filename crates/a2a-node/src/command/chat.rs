@@ -37,7 +37,8 @@ pub(super) async fn chat(
     Ok(Outcome::of(&json!({"session_id": session.session_id, "sent": sent, "closed": closed})))
 }
 
-/// Sends one line; whether it was delivered. A person may try again after a failure, unless the session is gone.
+/// Sends one line; whether it was delivered. A person may try again after a failure, unless the session is
+/// gone.
 async fn say(
     line: &str,
     session: &SessionReport,

@@ -7,7 +7,8 @@ use crate::repl::CommandError;
 
 use super::screens;
 
-/// The session that was `given`, or one chosen from the list. `stage` says which of several with one peer is meant.
+/// The session that was `given`, or one chosen from the list. `stage` says which of several with one peer is
+/// meant.
 pub(super) async fn given_or_chosen<'a>(
     sessions: &'a [SessionReport],
     given: Option<&str>,
@@ -25,8 +26,8 @@ pub(super) async fn given_or_chosen<'a>(
     Ok(&sessions[index])
 }
 
-/// The session that `selector` means: a number from 1, a whole id, at least four characters of its beginning, or the
-/// peer's agent id. Of several with the same peer, the newest that is at `stage`, else the newest.
+/// The session that `selector` means: a number from 1, a whole id, at least four characters of its beginning,
+/// or the peer's agent id. Of several with the same peer, the newest that is at `stage`, else the newest.
 pub(super) fn find<'a>(
     sessions: &'a [SessionReport],
     selector: &str,
@@ -53,8 +54,9 @@ pub(super) fn find<'a>(
     }
 }
 
-/// Splits `line` into the session it begins with and the text after it. Without such a beginning all of it is text for
-/// the only session; but a first word that looks like an agent's or a session's id is never sent to somebody else.
+/// Splits `line` into the session it begins with and the text after it. Without such a beginning all of it is
+/// text for the only session; but a first word that looks like an agent's or a session's id is never sent to
+/// somebody else.
 pub(super) fn addressed<'a, 't>(
     sessions: &'a [SessionReport],
     line: &'t str,

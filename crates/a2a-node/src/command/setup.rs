@@ -6,7 +6,8 @@ use crate::console::Console;
 use crate::error::NodeError;
 use crate::repl::{CommandError, Outcome};
 
-/// An unknown controller is put to the person, with its fingerprint; a script has to bring the fingerprint along.
+/// An unknown controller is put to the person, with its fingerprint; a script has to bring the fingerprint
+/// along.
 pub(super) async fn run(context: &AgentContext, console: &Console) -> Result<Outcome, CommandError> {
     let progress = |step: Progress| {
         if let Some(line) = screens::setup_progress(&step) {

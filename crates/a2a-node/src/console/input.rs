@@ -1,4 +1,5 @@
-//! Where lines come from when no terminal is there: a pipe or an argument. The terminal's own source is `editor`.
+//! Where lines come from when no terminal is there: a pipe or an argument. The terminal's own source is
+//! `editor`.
 
 use std::io::BufRead;
 use std::sync::Arc;
@@ -49,31 +50,32 @@ pub(super) trait Source: Send {
     fn read(&mut self, prompt: &Prompt) -> Input;
 }
 
-/// Lines as they come. From a pipe or script, questions and answers are shown, so that a transcript reads as on a
-/// terminal; on a terminal that cannot edit lines, prompts are shown and the terminal itself shows what is typed.
+/// Lines as they come. From a pipe or script, questions and answers are shown, so that a transcript reads as
+/// on a terminal; on a terminal that cannot edit lines, prompts are shown and the terminal itself shows what
+/// is typed.
 pub(super) struct Lines {
-    lines: Box<dyn Iterator<Item = String> + Send>,
+    supply: Box<dyn Iterator<Item = String> + Send>,
     screen: Arc<Screen>,
     is_typed: bool,
 }
 
 impl Lines {
-    pub(super) fn new(lines: Box<dyn Iterator<Item = String> + Send>, screen: Arc<Screen>) -> Self {
-        Self { lines, screen, is_typed: false }
+    pub(super) fn new(supply: Box<dyn Iterator<Item = String> + Send>, screen: Arc<Screen>) -> Self {
+        Self { supply, screen, is_typed: false }
     }
 
     pub(super) fn typed(screen: Arc<Screen>) -> Self {
-        Self { lines: Box::new(stdin_lines()), screen, is_typed: true }
+        Self { supply: Box::new(stdin_lines()), screen, is_typed: true }
     }
 }
 
 impl Source for Lines {
     fn read(&mut self, prompt: &Prompt) -> Input {
         if !self.is_typed && matches!(prompt, Prompt::Command(_)) {
-            return self.lines.next().map_or(Input::EndOfInput, Input::Line);
+            return self.supply.next().map_or(Input::EndOfInput, Input::Line);
         }
         self.screen.open_line(prompt.text());
-        let line = self.lines.next();
+        let line = self.supply.next();
         match &line {
             Some(_) if self.is_typed => self.screen.forget_line(),
             _ => self.screen.close_line(prompt.text(), line.as_deref().unwrap_or_default()),
@@ -82,7 +84,8 @@ impl Source for Lines {
     }
 }
 
-/// The lines of stdin; bytes that are no UTF-8 become replacement characters, so that they are seen and not lost.
+/// The lines of stdin; bytes that are no UTF-8 become replacement characters, so that they are seen and not
+/// lost.
 pub(super) fn stdin_lines() -> impl Iterator<Item = String> + Send {
     std::iter::from_fn(|| {
         let mut line = Vec::new();

@@ -1,8 +1,9 @@
-//! The person's (or script's) side of a program: one line in at a time, and text out that never tears the line being
-//! typed.
+//! The person's (or script's) side of a program: one line in at a time, and text out that never tears the
+//! line being typed.
 //!
-//! A [`Console`] knows nothing of commands beyond their names for completion, and nothing of agents. Reading happens on
-//! one thread of its own, because the libraries block: a blocked `spawn_blocking` would keep the process alive.
+//! A [`Console`] knows nothing of commands beyond their names for completion, and nothing of agents. Reading
+//! happens on one thread of its own, because the libraries block: a blocked `spawn_blocking` would keep the
+//! process alive.
 
 mod editor;
 mod input;
@@ -108,7 +109,8 @@ impl Console {
         Self { inner: Arc::new(Inner { screen, requests, pending, interactive, vocabulary, terminal }) }
     }
 
-    /// Whether a person sits in front of it: then a failed command is not the end, and questions may be repeated.
+    /// Whether a person sits in front of it: then a failed command is not the end, and questions may be
+    /// repeated.
     pub fn is_interactive(&self) -> bool {
         self.inner.interactive
     }
@@ -118,8 +120,9 @@ impl Console {
         self.inner.screen.is_json()
     }
 
-    /// Reads one line. Cancel-safe: a line whose reader has gone is given to the next one, whatever its prompt; only
-    /// that a message never becomes a command or an answer, nor the reverse: such a line is given up.
+    /// Reads one line. Cancel-safe: a line whose reader has gone is given to the next one, whatever its
+    /// prompt; only that a message never becomes a command or an answer, nor the reverse: such a line is
+    /// given up.
     pub async fn read_line(&self, prompt: Prompt) -> Input {
         let mut pending = self.inner.pending.lock().await;
         let is_chat = matches!(prompt, Prompt::Chat(_));

@@ -1,7 +1,9 @@
-//! Text on its way out: straight to stdout while nothing is being typed, and above the line while something is.
+//! Text on its way out: straight to stdout while nothing is being typed, and above the line while something
+//! is.
 //!
-//! rustyline's printer blocks while its editor is not looking (one slot, emptied only inside `readline`), so it has a
-//! thread of its own here and a queue before it: nobody who prints ever waits for a person to press Enter.
+//! rustyline's printer blocks while its editor is not looking (one slot, emptied only inside `readline`), so
+//! it has a thread of its own here and a queue before it: nobody who prints ever waits for a person to press
+//! Enter.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -68,7 +70,8 @@ impl Screen {
         }
     }
 
-    /// Writes the beginning of a line. While a line is being typed, there is no place for half of one: it waits.
+    /// Writes the beginning of a line. While a line is being typed, there is no place for half of one: it
+    /// waits.
     pub(super) fn open_line(&self, head: &str) {
         if self.json {
             return;

@@ -2,8 +2,8 @@
 
 use crate::repl::CommandError;
 
-/// Splits at every `;` and line end outside quotes. A quote opens where a word or a value begins (after a blank or `=`),
-/// so that the apostrophe in `it's` is just an apostrophe.
+/// Splits at every `;` and line end outside quotes. A quote opens where a word or a value begins (after a
+/// blank or `=`), so that the apostrophe in `it's` is just an apostrophe.
 pub fn split(commands: &str) -> Result<Vec<String>, CommandError> {
     let mut lines = vec![String::new()];
     let mut quote = None;

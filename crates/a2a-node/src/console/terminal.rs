@@ -1,5 +1,5 @@
-//! The terminal's own settings: found at the start, put back at the end. The editor may still be inside `readline`
-//! (raw mode, bracketed paste) when a signal ends the program.
+//! The terminal's own settings: found at the start, put back at the end. The editor may still be inside
+//! `readline` (raw mode, bracketed paste) when a signal ends the program.
 
 use std::io::{IsTerminal, Write};
 

@@ -1,4 +1,5 @@
-//! The words that a line may hold, for completion and hints: the commands of the one table, and names that have come up.
+//! The words that a line may hold, for completion and hints: the commands of the one table, and names that
+//! have come up.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,8 +23,8 @@ struct Word {
 }
 
 impl Vocabulary {
-    /// The words of `table`, whose subcommands are the commands; lines that begin with one of `private` are never
-    /// remembered.
+    /// The words of `table`, whose subcommands are the commands; lines that begin with one of `private` are
+    /// never remembered.
     pub fn of(table: &clap::Command, private: &[&str]) -> Self {
         let mut table = table.clone();
         table.build();

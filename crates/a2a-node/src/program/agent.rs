@@ -136,7 +136,8 @@ fn teller(console: &Console, headless: bool) -> impl Fn(&str) + Send + Sync + us
 async fn log(mut events: EventReceiver) {
     while let Some(event) = events.recv().await {
         match event {
-            // Dropping the question refuses; policy `ask` is refused at the start, so this is a belt beside braces.
+            // Dropping the question refuses; policy `ask` is refused at the start, so this is a belt beside
+            // braces.
             Event::ConsentWanted(request) => {
                 tracing::warn!(peer = %request.agent_id, "nobody to ask: refused");
             }

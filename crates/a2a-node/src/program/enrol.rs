@@ -9,8 +9,8 @@ use crate::agent::report::Progress;
 use crate::clock::Clock;
 use crate::error::NodeError;
 
-/// Enrols as soon as the controller answers, and again when half of the certificate's remaining life is over. Ends only
-/// when a person has to decide, as when the controller's key has changed.
+/// Enrols as soon as the controller answers, and again when half of the certificate's remaining life is over.
+/// Ends only when a person has to decide, as when the controller's key has changed.
 pub(super) async fn stay_enrolled(node: AgentNode, tell: impl Fn(&str) + Send + Sync) {
     loop {
         if let Some(left) = life_left(&node) {

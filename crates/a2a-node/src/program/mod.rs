@@ -1,6 +1,7 @@
 //! From `main` to the exit code: what starting and stopping have in common, and the agents' whole life.
 //!
-//! The controller is a program too: it uses [`parse`], [`block_on`] and [`StopSignals`] around its own node and commands.
+//! The controller is a program too: it uses [`parse`], [`block_on`] and [`StopSignals`] around its own node
+//! and commands.
 
 mod agent;
 mod enrol;

@@ -1,7 +1,8 @@
 //! Reads a line, runs the command, says what came of it: the same for every program and every way of typing.
 //!
-//! A program brings one [`CommandTable`], a `clap` enum; parsing, help, suggestions and completion all come from it.
-//! From a pipe or `--exec` the first failed command ends the program; a person is told and asked for the next line.
+//! A program brings one [`CommandTable`], a `clap` enum; parsing, help, suggestions and completion all come
+//! from it. From a pipe or `--exec` the first failed command ends the program; a person is told and asked for
+//! the next line.
 
 mod error;
 mod parse;
@@ -22,8 +23,8 @@ pub trait CommandTable: clap::Parser {
     /// What the commands work on.
     type Context;
 
-    /// Commands whose argument is free text: the rest of the line is one argument, as typed, and the line is never
-    /// remembered in the history.
+    /// Commands whose argument is free text: the rest of the line is one argument, as typed, and the line is
+    /// never remembered in the history.
     const FREE_TEXT: &'static [&'static str] = &[];
 
     /// Carries the command out. It is dropped half-way if the person presses Ctrl-C.

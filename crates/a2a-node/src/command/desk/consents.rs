@@ -1,7 +1,8 @@
 //! Requests that wait for a person's yes or no: one on the screen, the others in line.
 //!
-//! An answer always belongs to the question that the person has seen (T19 of the threat model). If that question lapses
-//! while the answer is being typed, the answer is not given to whatever came on the screen instead.
+//! An answer always belongs to the question that the person has seen (T19 of the threat model). If that
+//! question lapses while the answer is being typed, the answer is not given to whatever came on the screen
+//! instead.
 
 use std::collections::VecDeque;
 
@@ -40,15 +41,16 @@ impl Consents {
         self.on_screen.as_ref()
     }
 
-    /// Somebody has looked at the screen as it is now: what lapsed before is no longer in the way of an answer.
+    /// Somebody has looked at the screen as it is now: what lapsed before is no longer in the way of an
+    /// answer.
     pub fn look(&mut self) -> Option<&ConsentRequest> {
         self.on_screen.as_ref()?;
         self.lapsed = None;
         self.on_screen.as_ref()
     }
 
-    /// Puts the next request on the screen, if it is free; returns it if it was. It is not free while an acceptance is
-    /// being carried out: its outcome is shown first.
+    /// Puts the next request on the screen, if it is free; returns it if it was. It is not free while an
+    /// acceptance is being carried out: its outcome is shown first.
     pub(super) fn show_next(&mut self) -> Option<&ConsentRequest> {
         if self.on_screen.is_some() || self.held || !self.accepted.is_empty() {
             return None;

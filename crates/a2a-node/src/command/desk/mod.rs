@@ -1,7 +1,8 @@
-//! Where everything comes in that the network side has to tell: it is shown, kept for `wait`, and asked about.
+//! Where everything comes in that the network side has to tell: it is shown, kept for `wait`, and asked
+//! about.
 //!
-//! One task reads the events in order. It never waits for a person, so the network side never does either: a question
-//! lies on the desk until it is answered or lapses.
+//! One task reads the events in order. It never waits for a person, so the network side never does either: a
+//! question lies on the desk until it is answered or lapses.
 
 mod consents;
 mod inbox;
@@ -81,7 +82,8 @@ impl Desk {
         let mut state = self.lock();
         let answered = state.consents.answer(yes);
         if let Ok(peer) = &answered {
-            // Of sessions with the same peer that nobody has asked for, none is the one that comes of this answer.
+            // Of sessions with the same peer that nobody has asked for, none is the one that comes of this
+            // answer.
             state.inbox.created.remove_where(|report| report.peer_agent_id == *peer);
         }
         drop(state);
@@ -136,7 +138,8 @@ impl Desk {
         self.show_next_request();
     }
 
-    /// Puts the next request on the screen, if it is free, and tells whoever waits that something has changed.
+    /// Puts the next request on the screen, if it is free, and tells whoever waits that something has
+    /// changed.
     fn show_next_request(&self) {
         let question = self.lock().consents.show_next().map(screens::question);
         if let Some(question) = question {
