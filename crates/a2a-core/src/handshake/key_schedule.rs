@@ -127,3 +127,22 @@ pub(crate) struct DirectionSecrets {
 
 /// Bytes of the short authentication string: 40 bits, shown as eight letters and digits.
 pub(crate) const SAFETY_CODE_LEN: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let shared = SharedSecret(Zeroizing::new(vec![7; 32]));
+        let handshake = HandshakeSecrets::new(&[0; HASH_LEN], None, &shared);
+        assert_eq!(format!("{handshake:?}"), "HandshakeSecrets { prk: Secret(..) }");
+        let direction = "DirectionSecrets { traffic: Secret(..), ack: Secret(..) }";
+        let session = handshake.into_session(&[0; HASH_LEN], &KeyConfirmed(()));
+        let shown = format!("{session:?}");
+        let expected = format!("SessionSecrets {{ i2r: {direction}, r2i: {direction}, rekey: Secret(..), ");
+        assert!(shown.starts_with(&expected), "{shown}");
+    }
+}

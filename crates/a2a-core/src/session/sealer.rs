@@ -151,3 +151,30 @@ impl AckVerifier {
         Ok(self.acknowledged)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn verifier() -> AckVerifier {
+        let (session_id, direction) = (Uuid::from_u128(7), Direction::InitiatorToResponder);
+        AckVerifier { session_id, direction, key: Secret::extract(b"", b""), previous: None, acknowledged: 0 }
+    }
+
+    fn ack(received: u64) -> Ack {
+        let data = acknowledged_data(Uuid::from_u128(7), Direction::InitiatorToResponder, received);
+        Ack { received, mac: Secret::extract(b"", b"").mac(&[&data]).to_vec().into() }
+    }
+
+    /// Only a peer that lies can make one.
+    #[test]
+    fn a_verified_acknowledgement_of_frames_never_sent_is_refused() {
+        let mut acks = verifier();
+        for received in [4, 5, u64::MAX] {
+            assert_eq!(acks.accept(&ack(received), 3), Err(SessionError::BadAck));
+        }
+        assert_eq!(acks.acknowledged, 0);
+        assert_eq!(acks.accept(&ack(3), 3), Ok(3));
+    }
+}

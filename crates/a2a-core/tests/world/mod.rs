@@ -3,13 +3,15 @@
 //!
 //! Each message crosses as the bytes that the wire would carry. Nothing here is a test.
 
-#![allow(dead_code, reason = "each test program uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test program uses a part")]
 
 mod agents;
 mod steps;
+mod traffic;
 
 pub(crate) use agents::*;
 pub(crate) use steps::*;
+pub(crate) use traffic::*;
 
 use a2a_core::crypto::signature::{self, Signature, SignatureLabel};
 use a2a_core::handshake::Credential;

@@ -130,8 +130,13 @@ impl Pair {
 
     /// The initiator's and the responder's session.
     pub(crate) fn established(&self) -> (Session, Session) {
+        self.established_under(self.policy)
+    }
+
+    /// The same, the initiator having a policy of its own.
+    pub(crate) fn established_under(&self, initiators: RekeyPolicy) -> (Session, Session) {
         let Stage { initiator, responder, message, .. } = self.opening();
-        (initiator.establish(message, self.policy, NOW).unwrap(), responder)
+        (initiator.establish(message, initiators, NOW).unwrap(), responder)
     }
 }
 
@@ -141,4 +146,9 @@ pub(crate) fn accept(state: AwaitResponse, response: &Response) -> Result<Accept
         Answer::Accepted(accepted) => Ok(*accepted),
         Answer::Rejected(decision) => panic!("rejected: {decision:?}"),
     }
+}
+
+/// Traveller's and helper's session under the first provider.
+pub(crate) fn sessions() -> (Session, Session) {
+    pair(Suite::X25519MlKem768).established()
 }
