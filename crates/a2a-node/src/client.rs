@@ -299,7 +299,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_answer_is_refused() {
-        for path in ["/long", "/redirect", "/wild"] {
+        let long = fetched("/long", TIMEOUT).await;
+        assert!(
+            matches!(&long, Err(ClientError::BadAnswer(text)) if text == "longer than 1000 bytes"),
+            "{long:?}"
+        );
+        for path in ["/redirect", "/wild"] {
             let answer = fetched(path, TIMEOUT).await;
             assert!(matches!(answer, Err(ClientError::BadAnswer(_))), "{path}: {answer:?}");
         }

@@ -23,10 +23,13 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Makes the directory if need be, closes it to others, and takes its lock.
+    /// Makes the directory if need be, closes it to others, and takes its lock. A directory that holds somebody else's
+    /// files is left as open as it is: `--data-dir /tmp` must not lock everybody out of it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))?;
-        fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(at(path))?;
+        make_private_dir(path).map_err(at(path))?;
+        if is_ours(path).map_err(at(path))? {
+            fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(at(path))?;
+        }
         let lock_path = path.join(LOCK_FILE);
         let lock = OpenOptions::new()
             .create(true)
@@ -102,6 +105,16 @@ impl DataDir {
     fn malformed(&self, name: &str, source: &serde_json::Error) -> StoreError {
         StoreError::Malformed { path: self.path.join(name), reason: source.to_string() }
     }
+}
+
+/// Makes a directory, and those above it, for the owner alone; one that is there stays as it is.
+pub(crate) fn make_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Whether a directory is empty, or has been opened as a [`DataDir`] before.
+fn is_ours(path: &Path) -> io::Result<bool> {
+    Ok(path.join(LOCK_FILE).exists() || fs::read_dir(path)?.next().is_none())
 }
 
 /// Replaces a file as a whole, with `mode`; durable when it returns. Outside a [`DataDir`] only the controller's
@@ -195,6 +208,15 @@ mod tests {
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         DataDir::open(&path).unwrap();
         assert_eq!(mode(&path), 0o700);
+    }
+
+    #[test]
+    fn somebody_elses_directory_stays_open() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::write(parent.path().join("theirs"), "").unwrap();
+        fs::set_permissions(parent.path(), Permissions::from_mode(0o755)).unwrap();
+        DataDir::open(parent.path()).unwrap();
+        assert_eq!(mode(parent.path()), 0o755);
     }
 
     #[test]

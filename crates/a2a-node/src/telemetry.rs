@@ -11,6 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::args::{CommonArgs, LogFormat};
 use crate::error::NodeError;
+use crate::store::make_private_dir;
 
 /// Starts logging for the whole process; call it once, first.
 pub fn init(args: &CommonArgs, program: &str) -> Result<(), NodeError> {
@@ -59,7 +60,7 @@ fn open(path: &Path) -> Result<File, NodeError> {
     let cannot =
         |error: io::Error| environment(format!("the log {} cannot be opened: {error}", path.display()));
     if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).map_err(cannot)?;
+        make_private_dir(dir).map_err(cannot)?;
     }
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(cannot)
 }
@@ -83,6 +84,7 @@ mod tests {
             io::Write::write_all(&mut open(&path).unwrap(), line.as_bytes()).unwrap();
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     }
 }

@@ -53,17 +53,17 @@ pub struct AgentArgs {
 
     /// How long a session may be silent
     #[arg(long, env = "A2A_IDLE_TIMEOUT", value_name = "TIME", default_value = "10m",
-          value_parser = humantime::parse_duration)]
+          value_parser = super::duration)]
     pub idle_timeout: Duration,
 
     /// How long a session may last
     #[arg(long, env = "A2A_MAX_SESSION_AGE", value_name = "TIME", default_value = "12h",
-          value_parser = humantime::parse_duration)]
+          value_parser = super::duration)]
     pub max_session_age: Duration,
 
     /// How long a request waits for a person before it counts as refused
     #[arg(long, env = "A2A_CONSENT_TIMEOUT", value_name = "TIME", default_value = "120s",
-          value_parser = humantime::parse_duration)]
+          value_parser = super::duration)]
     pub consent_timeout: Duration,
 }
 

@@ -22,7 +22,7 @@ pub struct ControllerArgs {
 
     /// How long a certificate lasts
     #[arg(long, env = "A2A_CERTIFICATE_LIFE", value_name = "TIME", default_value = "24h",
-          value_parser = humantime::parse_duration)]
+          value_parser = super::duration)]
     pub certificate_life: Duration,
 
     /// Names for the controller's TLS certificate, besides those of loopback; with commas between

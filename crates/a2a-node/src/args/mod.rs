@@ -10,6 +10,7 @@ mod controller;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
@@ -66,6 +67,12 @@ impl CommonArgs {
     }
 }
 
+/// A span of time as people write it, `10m`; at least a second, since the protocol counts whole ones.
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(duration) }
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -78,8 +85,6 @@ pub enum LogFormat {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::time::Duration;
-
     use a2a_core::crypto::kx::Suite;
     use clap::{CommandFactory, Parser};
 
@@ -184,6 +189,7 @@ mod tests {
             "--accept=everyone!",
             "--suites=AES",
             "--idle-timeout=soon",
+            "--idle-timeout=0s",
             "--log-format=xml",
             "--unknown",
         ] {

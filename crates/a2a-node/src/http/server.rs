@@ -26,6 +26,7 @@ pub struct BoundServer {
     listener: TcpListener,
     local_addr: SocketAddr,
     tls: ServerTls,
+    max_connections: usize,
 }
 
 impl Server {
@@ -33,7 +34,7 @@ impl Server {
     pub async fn bind(listen: SocketAddr, tls: ServerTls) -> Result<BoundServer, NodeError> {
         let listener = TcpListener::bind(listen).await.map_err(|error| cannot_bind(listen, &error))?;
         let local_addr = listener.local_addr().map_err(|error| cannot_bind(listen, &error))?;
-        Ok(BoundServer { listener, local_addr, tls })
+        Ok(BoundServer { listener, local_addr, tls, max_connections: MAX_CONNECTIONS })
     }
 }
 
@@ -53,7 +54,7 @@ impl BoundServer {
         let handle = Handle::new();
         let acceptor = RustlsAcceptor::new(self.tls.rustls())
             .handshake_timeout(HEADER_TIMEOUT)
-            .acceptor(Capped(handle.clone()));
+            .acceptor(Capped { handle: handle.clone(), limit: self.max_connections });
         let mut server = axum_server::Server::<SocketAddr>::from_listener(self.listener)
             .acceptor(acceptor)
             .handle(handle.clone())
@@ -82,9 +83,12 @@ impl BoundServer {
     }
 }
 
-/// Turns away connections over [`MAX_CONNECTIONS`], and sends small answers at once (`TCP_NODELAY`).
+/// Turns away connections over a limit, and sends small answers at once (`TCP_NODELAY`).
 #[derive(Debug, Clone)]
-struct Capped(Handle<SocketAddr>);
+struct Capped {
+    handle: Handle<SocketAddr>,
+    limit: usize,
+}
 
 impl<S> Accept<TcpStream, S> for Capped {
     type Stream = TcpStream;
@@ -92,7 +96,7 @@ impl<S> Accept<TcpStream, S> for Capped {
     type Future = Ready<io::Result<(TcpStream, S)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        if self.0.connection_count() > MAX_CONNECTIONS {
+        if self.handle.connection_count() > self.limit {
             return ready(Err(io::Error::other("too many connections")));
         }
         ready(stream.set_nodelay(true).map(|()| (stream, service)))
@@ -125,3 +129,94 @@ const MAX_STREAMS: u32 = 64;
 const MAX_HEADERS: usize = 64 * 1024;
 const MAX_HEADERS_H2: u32 = 16 * 1024;
 const MAX_HEADER_COUNT: usize = 64;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::future::pending;
+    use std::io::{Read, Write};
+    use std::sync::Arc;
+
+    use axum::body::Body;
+    use axum::routing::post;
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConnection, StreamOwned};
+    use tokio::io::AsyncReadExt;
+    use tokio::sync::Notify;
+
+    use super::super::read_body;
+    use super::*;
+    use crate::tls::{TlsKey, client};
+
+    async fn bound() -> BoundServer {
+        let key = TlsKey::generate().unwrap();
+        let tls = ServerTls::new(&key, &key.self_signed(&["localhost".into()]).unwrap()).unwrap();
+        Server::bind("127.0.0.1:0".parse().unwrap(), tls).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_connection_too_many_is_turned_away() {
+        let server = BoundServer { max_connections: 1, ..bound().await };
+        let live = format!("https://{}/live", server.local_addr());
+        tokio::spawn(server.run(Router::new(), pending()));
+        let connect = async || {
+            let tls = client::unauthenticated().unwrap();
+            let client =
+                reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap();
+            client.get(&live).send().await.map(|answer| (client, answer.status()))
+        };
+        // The client keeps its connection open for the next call.
+        let (_first, status) = connect().await.unwrap();
+        assert_eq!(status, 200);
+        assert!(connect().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_says_nothing_is_hung_up_on() {
+        let server = bound().await;
+        let mut connection = TcpStream::connect(server.local_addr()).await.unwrap();
+        let serving = tokio::spawn(server.run(Router::new(), pending()));
+        // With the clock paused, time passes as soon as everybody waits.
+        tokio::time::pause();
+        let started = tokio::time::Instant::now();
+        let _ = connection.read(&mut [0; 64]).await;
+        assert!(started.elapsed() <= HEADER_TIMEOUT + Duration::from_secs(1));
+        serving.abort();
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let server = bound().await;
+        let address = server.local_addr();
+        let waits = Arc::new(Notify::new());
+        let waiting = waits.clone();
+        let slow = post(move |body: Body| async move {
+            waiting.notify_one();
+            read_body(body, 64).await
+        });
+        tokio::spawn(server.run(Router::new().route("/slow", slow), pending()));
+        let connection = tokio::task::spawn_blocking(move || {
+            let mut tls = client::unauthenticated().unwrap();
+            tls.alpn_protocols.clear();
+            let name = ServerName::try_from("localhost").unwrap();
+            let client = ClientConnection::new(Arc::new(tls), name).unwrap();
+            let mut stream = StreamOwned::new(client, std::net::TcpStream::connect(address).unwrap());
+            stream
+                .write_all(b"POST /slow HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{")
+                .unwrap();
+            stream.flush().unwrap();
+            stream
+        });
+        let mut connection = connection.await.unwrap();
+        waits.notified().await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(11)).await;
+        let answer = tokio::task::spawn_blocking(move || {
+            let mut answer = vec![0; 4096];
+            let len = connection.read(&mut answer).unwrap();
+            String::from_utf8_lossy(&answer[..len]).into_owned()
+        });
+        let answer = answer.await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
+}

@@ -9,6 +9,7 @@
 pub mod client;
 mod server;
 
+use std::fmt::{self, Debug};
 use std::sync::{Arc, LazyLock};
 
 use a2a_core::wire::Hex;
@@ -20,6 +21,7 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::server::ParsedCertificate;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use zeroize::Zeroize;
 
 use crate::error::NodeError;
 use crate::store::DataDir;
@@ -27,8 +29,19 @@ use crate::store::DataDir;
 pub use server::ServerTls;
 
 /// A P-256 key for TLS.
-#[derive(Debug)]
 pub struct TlsKey(KeyPair);
+
+impl Debug for TlsKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsKey(..)")
+    }
+}
+
+impl Drop for TlsKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl TlsKey {
     /// Makes a key that is nowhere stored.
@@ -137,7 +150,7 @@ mod tests {
 
     use rcgen::{BasicConstraints, CertifiedIssuer, IsCa};
     use rustls::pki_types::ServerName;
-    use rustls::{ClientConfig, ClientConnection, ServerConnection};
+    use rustls::{CertificateError, ClientConfig, ClientConnection, ServerConnection};
 
     use super::*;
 
@@ -213,15 +226,18 @@ mod tests {
         let (victim, thief) = (TlsKey::generate().unwrap(), TlsKey::generate().unwrap());
         let shown = victim.self_signed(&["localhost".into()]).unwrap();
         assert!(ServerTls::new(&thief, &shown).is_err(), "our own server refuses");
-        let stolen = stolen_certificate(&shown, &thief);
-        for client in [client::unauthenticated(), client::pinned(victim.spki_sha256())] {
-            assert!(handshake(client.unwrap(), &stolen, "localhost").is_err());
+        for version in VERSIONS {
+            let stolen = stolen_certificate(&shown, &thief, version);
+            for client in [client::unauthenticated(), client::pinned(victim.spki_sha256())] {
+                let refused = handshake(client.unwrap(), &stolen, "localhost").unwrap_err();
+                assert_eq!(refused, CertificateError::BadSignature.into(), "{version:?}");
+            }
         }
         handshake(client::unauthenticated().unwrap(), &self_signed(&thief), "localhost").unwrap();
     }
 
     /// A server that shows a certificate without holding its key, which takes some doing.
-    fn stolen_certificate(pem: &str, key: &TlsKey) -> ServerTls {
+    fn stolen_certificate(pem: &str, key: &TlsKey, version: &'static SupportedProtocolVersion) -> ServerTls {
         #[derive(Debug)]
         struct Stolen(Arc<rustls::sign::CertifiedKey>);
         impl rustls::server::ResolvesServerCert for Stolen {
@@ -233,7 +249,7 @@ mod tests {
         let signer = provider().key_provider.load_private_key(der.into()).unwrap();
         let chain = vec![CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()];
         let mut config = rustls::ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(VERSIONS)
+            .with_protocol_versions(&[version])
             .unwrap()
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(Stolen(Arc::new(rustls::sign::CertifiedKey::new(chain, signer)))));
@@ -260,6 +276,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let dir = DataDir::open(parent.path()).unwrap();
         let made = TlsKey::load_or_generate(&dir, "tls.key").unwrap().spki_sha256();
+        assert_eq!(format!("{:?}", TlsKey::generate().unwrap()), "TlsKey(..)");
         let read = TlsKey::load_or_generate(&dir, "tls.key").unwrap();
         assert_eq!(made, read.spki_sha256());
         assert_eq!(certificate_key_sha256(&read.self_signed(&["a".into()]).unwrap()).unwrap(), made);
