@@ -129,3 +129,78 @@ const FILE: &str = "registry.json";
 /// Enrolment is open, so what anybody can fill is bounded. At 16 KiB a certificate, the directory stays within
 /// [`MAX_DIRECTORY`](a2a_core::certificate::enrolment::MAX_DIRECTORY).
 const MAX_AGENTS: usize = 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use a2a_core::certificate::authority::Authority;
+    use a2a_core::certificate::card::AgentCard;
+    use a2a_core::certificate::enrolment::EnrolmentRequest;
+    use a2a_core::crypto::kx::Suite;
+    use a2a_core::crypto::provider::aws_lc::PROVIDER;
+    use a2a_core::wire::Hex;
+    use a2a_node::tls::TlsKey;
+
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+    fn certificate() -> AgentCertificate {
+        let key = || PROVIDER.generate_signing_key().unwrap();
+        let (agent, controller) = (key(), key());
+        let card = AgentCard {
+            agent_id: "agent".parse().unwrap(),
+            name: "Agent".parse().unwrap(),
+            public_key: agent.public_key().clone(),
+            methods: Vec::new(),
+            address: "https://localhost:5001".parse().unwrap(),
+            tls_spki_sha256: TlsKey::generate().unwrap().spki_sha256(),
+            suites: Suite::ALL.to_vec(),
+            issued_at: NOW,
+            expires_at: NOW.saturating_add(Duration::from_hours(1)),
+            protocol_version: a2a_core::PROTOCOL_VERSION,
+        };
+        let nonce = Hex::random(PROVIDER).unwrap();
+        let request = EnrolmentRequest::new(card, nonce, String::new(), &*agent).unwrap();
+        let authority = Authority::new("controller".parse().unwrap(), controller.into(), PROVIDER);
+        authority.issue(&request, Duration::from_hours(1), NOW).unwrap()
+    }
+
+    fn with_id(certificate: &AgentCertificate, id: &str) -> AgentCertificate {
+        let mut certificate = certificate.clone();
+        certificate.agent_card.agent_id = id.parse().unwrap();
+        certificate
+    }
+
+    #[test]
+    fn it_is_bounded_and_still_renews() {
+        let parent = tempfile::tempdir().unwrap();
+        let certificate = certificate();
+        let entry = Entry {
+            key_id: certificate.agent_card.public_key.key_id(),
+            enrolled_at: NOW,
+            certificate: certificate.clone(),
+        };
+        let agents: Agents =
+            (0..MAX_AGENTS).map(|number| (format!("a{number}").parse().unwrap(), entry.clone())).collect();
+        let dir = DataDir::open(parent.path()).unwrap();
+        dir.write_json(FILE, &agents).unwrap();
+        let registry = Registry::open(dir).unwrap();
+        let refused = registry.record(&with_id(&certificate, "one_more"), NOW);
+        assert!(matches!(refused, Err(RegistryError::Full)));
+        assert!(!registry.record(&with_id(&certificate, "a7"), NOW).unwrap().first);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_not_entered() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let registry = Registry::open(DataDir::open(&path).unwrap()).unwrap();
+        fs::remove_dir_all(&path).unwrap();
+        assert!(matches!(registry.record(&certificate(), NOW), Err(RegistryError::Store(_))));
+        assert_eq!((registry.len(), registry.valid_at(NOW)), (0, Vec::new()));
+    }
+}

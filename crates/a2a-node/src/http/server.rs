@@ -200,7 +200,9 @@ mod tests {
             tls.alpn_protocols.clear();
             let name = ServerName::try_from("localhost").unwrap();
             let client = ClientConnection::new(Arc::new(tls), name).unwrap();
-            let mut stream = StreamOwned::new(client, std::net::TcpStream::connect(address).unwrap());
+            let socket = std::net::TcpStream::connect(address).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let mut stream = StreamOwned::new(client, socket);
             stream
                 .write_all(b"POST /slow HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{")
                 .unwrap();
