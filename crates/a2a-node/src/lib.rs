@@ -9,6 +9,7 @@
 
 pub mod args;
 pub mod clock;
+pub mod identity_key;
 pub mod store;
 pub mod telemetry;
 pub mod tls;

@@ -3,13 +3,12 @@
 //! It takes no part in what agents say to each other and holds none of their secrets: certificates are verified
 //! offline, so a controller that is down stops new enrolments and nothing else.
 //!
-//! Reading order: what it stands on (`identity`, `tls_authority`, `ca_file`), what it remembers (`challenges`,
+//! Reading order: what it stands on (`tls_authority`, `ca_file`), what it remembers (`challenges`,
 //! `registry`), what it decides (`enrolment`), how it is reached (`routes`, `rate`), what its handlers share (`state`),
 //! and what holds it together (`node`). `commands` is what a person types, and
 //! `program` the whole from start to exit code.
 
 mod ca_file;
-mod identity;
 mod tls_authority;
 
 mod challenges;

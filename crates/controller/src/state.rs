@@ -16,6 +16,7 @@ use a2a_node::args::ControllerConfig;
 use a2a_node::clock::Clock;
 use a2a_node::error::NodeError;
 use a2a_node::http::ApiError;
+use a2a_node::identity_key;
 use a2a_node::store::DataDir;
 use a2a_node::tls::{ServerTls, TlsKey};
 use axum::http::StatusCode;
@@ -23,7 +24,6 @@ use tokio::sync::mpsc;
 
 use crate::challenges::Challenges;
 use crate::enrolment::Enroller;
-use crate::identity;
 use crate::rate::SourceLimit;
 use crate::registry::{Enrolled, Registry};
 use crate::tls_authority::{Term, TlsAuthority};
@@ -53,7 +53,7 @@ impl Controller {
     ) -> Result<(Arc<Self>, ServerTls), NodeError> {
         let now = clock.now();
         let dir = DataDir::open(&config.data_dir)?;
-        let key = identity::load_or_generate(&dir, provider)?;
+        let key = identity_key::load_or_generate(&dir, KEY_FILE, provider)?;
         let tls = TlsAuthority::load_or_generate(&dir, &config.controller_id, now)?;
         let server_tls = server_tls(&dir, &tls, config, provider, now)?;
         let authority = Authority::new(config.controller_id.clone(), key, provider);
@@ -160,6 +160,7 @@ fn server_tls(
     Ok(ServerTls::new(&key, &chain)?)
 }
 
+const KEY_FILE: &str = "controller.key";
 const TLS_KEY_FILE: &str = "tls.key";
 /// The controller's own server certificate is made anew at every start: a year.
 const TLS_LIFE: Duration = Duration::from_hours(365 * 24);

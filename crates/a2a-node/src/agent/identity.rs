@@ -15,6 +15,7 @@ use a2a_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
+use crate::identity_key;
 use crate::store::DataDir;
 use crate::tls::TlsKey;
 
@@ -61,7 +62,7 @@ impl Identity {
         provider: Provider,
         now: UnixTime,
     ) -> Result<(Self, Option<String>), NodeError> {
-        let key = load_or_generate_key(&dir, provider)?;
+        let key = identity_key::load_or_generate(&dir, KEY_FILE, provider)?;
         let tls_key = TlsKey::load_or_generate(&dir, TLS_KEY_FILE)?;
         let trust: Option<Trust> = dir.read_json(TRUST_FILE)?;
         let stored: Option<StoredCertificate> = dir.read_json(CERTIFICATE_FILE)?;
@@ -134,17 +135,6 @@ impl Identity {
     }
 }
 
-fn load_or_generate_key(dir: &DataDir, provider: Provider) -> Result<Arc<dyn SigningKey>, NodeError> {
-    let unusable = |error| NodeError::Environment(format!("{KEY_FILE}: {error}"));
-    if let Some(der) = dir.read_secret(KEY_FILE)? {
-        return Ok(provider.load_signing_key(&der).map_err(unusable)?.into());
-    }
-    let key = provider.generate_signing_key().map_err(unusable)?;
-    dir.write_secret(KEY_FILE, &key.to_pkcs8_der().map_err(unusable)?)?;
-    Ok(key.into())
-}
-
-/// RSA private key, PKCS#8 DER.
 const KEY_FILE: &str = "identity.key";
 const TLS_KEY_FILE: &str = "tls.key";
 const TRUST_FILE: &str = "trust.json";
