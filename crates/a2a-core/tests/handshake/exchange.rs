@@ -294,28 +294,7 @@ fn m6_with_another_frame_of_the_responder() {
 
 /// DER of a share in the right group with this value.
 fn share(value: &[u8]) -> Base64 {
-    let any = pair(Suite::Modp2048).begun().message.dh_public_key;
-    let algorithm = &any.as_bytes()[4..=GENERATOR_AT];
-    let sign: &[u8] = if value[0] < 0x80 { &[] } else { &[0] };
-    let integer = tlv(0x02, &[sign, value].concat());
-    tlv(0x30, &[algorithm, &tlv(0x03, &[&[0], &integer[..]].concat())].concat()).into()
-}
-
-fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
-    let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
-    let header: &[u8] = match content.len() {
-        0..0x80 => &[tag, low],
-        0x80..0x100 => &[tag, 0x81, low],
-        _ => &[tag, 0x82, high, low],
-    };
-    [header, content].concat()
-}
-
-fn put(bytes: &Base64, at: usize, value: &[u8]) -> Base64 {
-    let mut bytes = bytes.as_bytes().to_vec();
-    assert_ne!(bytes[at..at + value.len()], *value);
-    bytes[at..at + value.len()].copy_from_slice(value);
-    bytes.into()
+    modp_share(&pair(Suite::Modp2048).begun().message.dh_public_key, value)
 }
 
 fn with_last<const N: usize>(mut bytes: [u8; N], value: u8) -> [u8; N] {
@@ -327,6 +306,3 @@ fn with_first<const N: usize>(mut bytes: [u8; N], value: u8) -> [u8; N] {
     bytes[0] = value;
     bytes
 }
-
-/// Where in a MODP share the generator stands: after the headers, the identifier and the prime of 257 bytes.
-const GENERATOR_AT: usize = 286;

@@ -6,10 +6,12 @@
 #![allow(dead_code, unused_imports, reason = "each test program uses a part")]
 
 mod agents;
+mod shares;
 mod steps;
 mod traffic;
 
 pub(crate) use agents::*;
+pub(crate) use shares::*;
 pub(crate) use steps::*;
 pub(crate) use traffic::*;
 
