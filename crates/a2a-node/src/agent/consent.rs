@@ -1,16 +1,16 @@
 //! Requests that have come in: who has asked before, who waits for an answer, and what the answer was.
 //!
-//! A request's answer is kept by the hash of its bytes, so that the same bytes get the same answer for as long as the
-//! request is good; other bytes with a nonce that has been seen are a replay.
+//! A request's answer is kept by the hash of its bytes, so that the same bytes get the same answer for as
+//! long as the request is good; other bytes with a nonce that has been seen are a replay. What one peer can
+//! fill is bounded, so that it takes no room from the others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use a2a_core::agent_id::AgentId;
 use a2a_core::crypto::kdf::sha256;
 use a2a_core::crypto::signature::KeyId;
-use a2a_core::handshake::messages::Request;
+use a2a_core::handshake::responder::PendingRequest;
 use a2a_core::time::{CLOCK_SKEW, UnixTime};
 use a2a_core::wire::Hex;
 use axum::body::Bytes;
@@ -30,7 +30,8 @@ pub(crate) struct Requests(Mutex<Table>);
 #[derive(Debug, Default)]
 struct Table {
     by_body: HashMap<[u8; 32], Entry>,
-    nonces: HashMap<(KeyId, Hex<32>), UnixTime>,
+    /// Of each peer, and until when.
+    nonces: HashMap<KeyId, HashMap<Hex<32>, UnixTime>>,
     /// Who waits for a person.
     waiting: Vec<AgentId>,
 }
@@ -39,6 +40,15 @@ struct Table {
 struct Entry {
     answer: Answer,
     forget_at: UnixTime,
+}
+
+/// A verified request's way on.
+#[derive(Debug)]
+pub(crate) enum Admitted {
+    /// It has to be decided, and the answer put here.
+    New(watch::Sender<Option<Outcome>>, Answer, Option<InLine>),
+    /// It came at the same time as the same bytes: their answer is its answer.
+    Known(Answer),
 }
 
 /// Why a request is not even considered.
@@ -56,36 +66,39 @@ impl Requests {
         self.lock().by_body.get(&sha256(&[body])).map(|entry| entry.answer.clone())
     }
 
-    /// Takes note of a verified request, and gives the place where its answer is to be put.
+    /// Takes note of a verified request. If a person is to be asked, the peer is counted as waiting for as
+    /// long as the [`InLine`] lives: one request a peer, a few in all.
     pub(crate) fn admit(
-        &self,
+        self: &Arc<Self>,
         body: &[u8],
-        key_id: KeyId,
-        request: &Request,
-        keep: Duration,
-    ) -> Result<watch::Sender<Option<Outcome>>, Refusal> {
+        pending: &PendingRequest,
+        ask: bool,
+    ) -> Result<Admitted, Refusal> {
+        let (request, peer) = (pending.request(), pending.peer());
+        let body_hash = sha256(&[body]);
         let mut table = self.lock();
-        let forget_at = request.expires.saturating_add(CLOCK_SKEW);
-        if table.nonces.len() >= MAX_REQUESTS {
+        if let Some(entry) = table.by_body.get(&body_hash) {
+            return Ok(Admitted::Known(entry.answer.clone()));
+        }
+        if table.by_body.len() >= MAX_REQUESTS || table.line_is_closed_to(peer.agent_id(), ask) {
             return Err(Refusal::Busy);
         }
-        if table.nonces.insert((key_id, request.nonce), forget_at).is_some() {
+        let forget_at = request.expires.saturating_add(CLOCK_SKEW);
+        let nonces = table.nonces.entry(peer.key_id()).or_default();
+        if nonces.contains_key(&request.nonce) {
             return Err(Refusal::Replayed);
         }
-        let (sender, answer) = watch::channel(None);
-        let forget_at = forget_at.saturating_add(keep);
-        table.by_body.insert(sha256(&[body]), Entry { answer, forget_at });
-        Ok(sender)
-    }
-
-    /// Counts a peer as waiting for a person, for as long as the returned value lives: one request a peer, a few in all.
-    pub(crate) fn wait_in_line(self: &Arc<Self>, peer: &AgentId) -> Result<InLine, Refusal> {
-        let mut table = self.lock();
-        if table.waiting.len() >= MAX_WAITING || table.waiting.contains(peer) {
+        if nonces.len() >= MAX_REQUESTS_OF_PEER {
             return Err(Refusal::Busy);
         }
-        table.waiting.push(peer.clone());
-        Ok(InLine { requests: self.clone(), peer: peer.clone() })
+        nonces.insert(request.nonce, forget_at);
+        let (sender, answer) = watch::channel(None);
+        table.by_body.insert(body_hash, Entry { answer: answer.clone(), forget_at });
+        let in_line = ask.then(|| {
+            table.waiting.push(peer.agent_id().clone());
+            InLine { requests: self.clone(), peer: peer.agent_id().clone() }
+        });
+        Ok(Admitted::New(sender, answer, in_line))
     }
 
     /// How many peers wait for a person.
@@ -96,12 +109,21 @@ impl Requests {
     /// Forgets what can no longer come again.
     pub(crate) fn sweep(&self, now: UnixTime) {
         let mut table = self.lock();
-        table.nonces.retain(|_, forget_at| now <= *forget_at);
+        table.nonces.retain(|_, nonces| {
+            nonces.retain(|_, forget_at| now <= *forget_at);
+            !nonces.is_empty()
+        });
         table.by_body.retain(|_, entry| now <= entry.forget_at);
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn line_is_closed_to(&self, peer: &AgentId, ask: bool) -> bool {
+        ask && (self.waiting.len() >= MAX_WAITING || self.waiting.contains(peer))
     }
 }
 
@@ -122,3 +144,5 @@ impl Drop for InLine {
 const MAX_WAITING: usize = 5;
 /// Requests that are remembered: far more than an honest neighbourhood makes in three minutes.
 const MAX_REQUESTS: usize = 100_000;
+/// And of one peer.
+const MAX_REQUESTS_OF_PEER: usize = 10_000;

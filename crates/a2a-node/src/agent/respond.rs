@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::AgentNode;
 use super::channel::Received;
-use super::consent::{Answer, InLine, Refusal};
+use super::consent::{Admitted, Answer, InLine, Refusal};
 use super::refusals::{
     bad_frame, busy, from_handshake, handshake_failed, not_enrolled, out_of_order, replayed, stale,
     unknown_session, wrong_state,
@@ -47,28 +47,27 @@ impl AgentNode {
         held(answer).await
     }
 
-    /// Takes note of a verified request and lets policy or a person decide, in a task of its own: an initiator that goes
-    /// away and comes back finds its answer.
+    /// Takes note of a verified request and lets policy or a person decide, in a task of its own: an
+    /// initiator that goes away and comes back finds its answer.
     fn admit(&self, pending: PendingRequest, body: &Bytes) -> Result<Answer, ApiError> {
-        let (key_id, peer) = (pending.peer().key_id(), pending.peer().agent_id().clone());
-        let refused = |refusal| match refusal {
-            Refusal::Replayed => replayed(),
-            Refusal::Busy => busy(),
+        let policy = match &self.state.config.accept {
+            Accept::Ask => None,
+            Accept::All => Some((true, DecidedBy::PolicyAll)),
+            Accept::None => Some((false, DecidedBy::PolicyNone)),
+            Accept::Only(ids) => Some((ids.contains(pending.peer().agent_id()), DecidedBy::PolicyList)),
         };
-        let requests = &self.state.requests;
-        let decider = match &self.state.config.accept {
-            Accept::Ask => Decider::Operator(requests.wait_in_line(&peer).map_err(refused)?),
-            Accept::All => Decider::Policy(true, DecidedBy::PolicyAll),
-            Accept::None => Decider::Policy(false, DecidedBy::PolicyNone),
-            Accept::Only(ids) => Decider::Policy(ids.contains(&peer), DecidedBy::PolicyList),
+        let admitted = self.state.requests.admit(body, &pending, policy.is_none());
+        let (answer, promised, in_line) = match admitted {
+            Ok(Admitted::New(answer, promised, in_line)) => (answer, promised, in_line),
+            Ok(Admitted::Known(promised)) => return Ok(promised),
+            Err(Refusal::Replayed) => return Err(replayed()),
+            Err(Refusal::Busy) => return Err(busy()),
         };
-        let answer = requests.admit(body, key_id, pending.request(), PENDING_PATIENCE).map_err(refused)?;
-        let promised = answer.subscribe();
         let node = self.clone();
         tokio::spawn(async move {
-            let (yes, by) = match decider {
-                Decider::Policy(yes, by) => (yes, by),
-                Decider::Operator(in_line) => node.ask_operator(&pending, in_line).await,
+            let (yes, by) = match policy {
+                Some(decided) => decided,
+                None => node.ask_operator(&pending, in_line).await,
             };
             let outcome = node.decide(pending, yes, by).await;
             answer.send_replace(Some(outcome));
@@ -76,10 +75,11 @@ impl AgentNode {
         Ok(promised)
     }
 
-    /// Asks the person, for as long as a question may stand.
-    async fn ask_operator(&self, pending: &PendingRequest, _in_line: InLine) -> (bool, DecidedBy) {
+    /// Asks the person, for as long as a question may stand and its request is good.
+    async fn ask_operator(&self, pending: &PendingRequest, _in_line: Option<InLine>) -> (bool, DecidedBy) {
         let (peer, request) = (pending.peer(), pending.request());
-        let patience = self.state.config.consent_timeout;
+        let now = self.state.clock.now();
+        let patience = self.state.config.consent_timeout.min(request.expires.since(now));
         let (answer, answered) = oneshot::channel();
         let question = ConsentRequest {
             request_id: request.request_id,
@@ -88,7 +88,7 @@ impl AgentNode {
             address: peer.address().clone(),
             key_id: peer.key_id(),
             purpose: request.purpose.to_string(),
-            expires_at: self.state.clock.now().saturating_add(patience),
+            expires_at: now.saturating_add(patience),
             answer,
         };
         self.tell(Event::ConsentWanted(question)).await;
@@ -119,8 +119,9 @@ impl AgentNode {
         json(&message)
     }
 
-    /// M3 or M5. The same bytes get the same answer; a message that is not due changes nothing. Runs to its end even if
-    /// the sender goes away meanwhile, so that a broken connection cannot leave the set-up half-way.
+    /// M3 or M5. The same bytes get the same answer; a message that is not due changes nothing. Runs to its
+    /// end even if the sender goes away meanwhile, so that a broken connection cannot leave the set-up
+    /// half-way.
     pub(crate) async fn answer_key_exchange(
         &self,
         message: KeyExchange,
@@ -271,12 +272,6 @@ impl AgentNode {
             }
         }
     }
-}
-
-/// Who says yes or no.
-enum Decider {
-    Policy(bool, DecidedBy),
-    Operator(InLine),
 }
 
 fn cause_of(close: Close) -> CloseCause {
