@@ -1,5 +1,6 @@
 //! The asking side: fetch the peer's certificate, ask, exchange keys.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use a2a_core::agent_id::{AgentAddress, AgentId};
@@ -17,14 +18,14 @@ use uuid::Uuid;
 
 use super::AgentNode;
 use super::report::{CloseCause, OnProgress, Progress, SessionReport};
-use super::sessions::{Entry, Stage};
+use super::sessions::{Entry, NotAdded, Stage};
 use crate::client::{ClientError, HttpsClient};
 use crate::error::NodeError;
 use crate::tls::client as trust_in;
 
 impl AgentNode {
-    /// Fetches a peer's certificate and verifies it offline against the pinned controller. Whoever answers is believed as
-    /// far as the controller's signature goes, and no further.
+    /// Fetches a peer's certificate and verifies it offline against the pinned controller. Whoever answers is
+    /// believed as far as the controller's signature goes, and no further.
     pub async fn fetch_peer_certificate(
         &self,
         address: &AgentAddress,
@@ -48,8 +49,8 @@ impl AgentNode {
         Ok(verified)
     }
 
-    /// Fetches and verifies a peer's certificate, asks for a session, and waits for the answer. Dropping the future gives
-    /// up.
+    /// Fetches and verifies a peer's certificate, asks for a session, and waits for the answer. Dropping the
+    /// future gives up.
     pub async fn request(
         &self,
         address: &AgentAddress,
@@ -77,11 +78,13 @@ impl AgentNode {
         let identity = (session_id, accepted.suite(), accepted.peer().clone());
         let times = (now, accepted.expires());
         let entry = Entry::new(identity, true, Stage::Accepted(Box::new(accepted)), times);
-        let entry = self
-            .state
-            .sessions
-            .insert(entry)
-            .map_err(|_| NodeError::WrongStage("too many sessions wait for their key exchange".into()))?;
+        let entry = self.state.sessions.insert(entry).map_err(|reason| match reason {
+            NotAdded::TooMany => NodeError::WrongStage("there are too many sessions with this peer".into()),
+            NotAdded::Taken => NodeError::Handshake {
+                peer: agent_id.clone(),
+                reason: "the peer names a session that there is already".into(),
+            },
+        })?;
         progress(Progress::RequestAccepted { session_id });
         Ok(entry.report())
     }
@@ -111,7 +114,8 @@ impl AgentNode {
         }
     }
 
-    /// Sends M1 until it is answered. While a person thinks, the peer answers `pending`, and the same bytes go on waiting.
+    /// Sends M1 until it is answered. While a person thinks, the peer answers `pending`, and the same bytes
+    /// go on waiting.
     async fn await_answer(
         &self,
         peer: &VerifiedCertificate,
@@ -134,33 +138,38 @@ impl AgentNode {
         Err(NodeError::RequestExpired { peer: peer.agent_id().clone() })
     }
 
-    /// Exchanges keys for a session that this agent has asked for and the peer has agreed to. If it fails, the session is
-    /// over: what has been sent cannot be taken back.
+    /// Exchanges keys for a session that this agent has asked for and the peer has agreed to. If it fails, or
+    /// the future is dropped, the session is over: what has been sent cannot be taken back.
     pub async fn key_exchange(
         &self,
         session_id: Uuid,
         progress: OnProgress<'_>,
     ) -> Result<SessionReport, NodeError> {
         let entry = self.session(session_id)?;
-        let mut stage = entry.stage.lock().await;
+        let peer = entry.peer.agent_id();
+        let under_way = || NodeError::WrongStage(format!("a key exchange with {peer} is under way"));
+        let mut stage = entry.stage.try_lock().map_err(|_| under_way())?;
         let accepted = match std::mem::replace(&mut *stage, Stage::Spent) {
             Stage::Accepted(accepted) => accepted,
             other => {
-                let peer = entry.peer.agent_id();
                 let reason = match &other {
                     Stage::Established { .. } => format!("the session with {peer} has its keys already"),
-                    Stage::Spent => format!("a key exchange with {peer} is under way"),
+                    Stage::Spent => return Err(under_way()),
                     _ => format!("{peer} asked for this session, so the key exchange is theirs to begin"),
                 };
                 *stage = other;
                 return Err(NodeError::WrongStage(reason));
             }
         };
-        match self.exchange(&entry, *accepted, progress).await {
-            Ok(session) => {
+        let mut given_up = GivenUp(Some((self.clone(), entry.clone())));
+        let exchanged = self.exchange(&entry, *accepted, progress).await;
+        given_up.0 = None;
+        match exchanged.and_then(|session| self.open_channel(&entry, session)) {
+            Ok(()) => {
                 *stage = Stage::Established { finish: None };
                 drop(stage);
-                self.open_channel(&entry, session)?;
+                // It may have been closed meanwhile; whoever closed it clears the keys.
+                self.session(session_id)?;
                 progress(Progress::KeysEstablished);
                 Ok(entry.report())
             }
@@ -219,6 +228,17 @@ impl AgentNode {
         now: UnixTime,
     ) -> Result<(Credential, TrustAnchor), NodeError> {
         self.state.identity.credential(now)
+    }
+}
+
+/// Ends a session whose key exchange is given up half-way.
+struct GivenUp(Option<(AgentNode, Arc<Entry>)>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        if let (Some((node, entry)), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { node.end(&entry, CloseCause::Lost, 0).await });
+        }
     }
 }
 

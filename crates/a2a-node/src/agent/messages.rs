@@ -40,14 +40,18 @@ impl AgentNode {
         }
     }
 
-    /// Closes a session on both sides and clears its keys. One without keys is just dropped.
+    /// Closes a session on both sides and clears its keys. One without keys is just dropped. Once begun it is
+    /// carried through, even if nobody waits for it any more.
     pub async fn close(&self, session_id: Uuid) -> Result<ClosedReport, NodeError> {
-        let entry = self.session(session_id)?;
-        let confirmed = self.say_goodbye(&entry, CloseReason::Done).await;
-        if self.take_out(&entry).await.is_none() {
-            return Err(NodeError::SessionEnded { peer: entry.peer.agent_id().clone() });
-        }
-        Ok(closed_report(&entry, CloseCause::ClosedHere, 0, confirmed))
+        let (node, entry) = (self.clone(), self.session(session_id)?);
+        let closing = tokio::spawn(async move {
+            let confirmed = node.say_goodbye(&entry, CloseReason::Done).await;
+            if node.take_out(&entry).await.is_none() {
+                return Err(NodeError::SessionEnded { peer: entry.peer.agent_id().clone() });
+            }
+            Ok(closed_report(&entry, CloseCause::ClosedHere, 0, confirmed))
+        });
+        closing.await.map_err(|error| NodeError::Environment(format!("close: {error}")))?
     }
 
     /// As [`AgentNode::close`], on the node's own account: the person hears of it.
@@ -92,7 +96,8 @@ impl AgentNode {
         let now = self.state.clock.now();
         let channel = Channel::new(session, self.state.peers.client(&entry.peer)?, now);
         entry.touch(now);
-        tracing::info!(peer = %entry.peer.agent_id(), session = %entry.session_id, suite = %entry.suite, "session");
+        let peer = entry.peer.agent_id();
+        tracing::info!(%peer, session = %entry.session_id, suite = %entry.suite, "session established");
         entry
             .channel
             .set(Arc::new(channel))

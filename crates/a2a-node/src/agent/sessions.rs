@@ -1,7 +1,7 @@
 //! The table of live sessions, each behind a lock of its own.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use a2a_core::certificate::verify::VerifiedCertificate;
@@ -30,6 +30,8 @@ pub(crate) struct Entry {
     /// Set once, when both sides have confirmed the keys: messages pass without the lock of `stage`.
     pub(crate) channel: OnceLock<Arc<Channel>>,
     last_active: AtomicU64,
+    /// A time-out has begun to end it.
+    ending: AtomicBool,
 }
 
 /// How far the key exchange has come.
@@ -71,6 +73,7 @@ impl Entry {
             stage: Mutex::new(stage),
             channel: OnceLock::new(),
             last_active: AtomicU64::new(now.as_secs()),
+            ending: AtomicBool::new(false),
         }
     }
 
@@ -81,6 +84,11 @@ impl Entry {
 
     pub(crate) fn last_active(&self) -> UnixTime {
         UnixTime::from_secs(self.last_active.load(Ordering::Relaxed))
+    }
+
+    /// Whether the caller is the first whose time-out ends this session: the others leave it to that one.
+    pub(crate) fn begin_to_end(&self) -> bool {
+        !self.ending.swap(true, Ordering::SeqCst)
     }
 
     pub(crate) fn report(&self) -> SessionReport {
@@ -109,13 +117,21 @@ impl Sessions {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&session_id).cloned()
     }
 
-    /// Adds a session, unless the peer or all peers together have too many without keys.
-    pub(crate) fn insert(&self, entry: Entry) -> Result<Arc<Entry>, TooMany> {
+    /// Adds a session, unless the peer or all peers together have too many. It never takes the place of
+    /// another: a responder chooses the id, and may choose badly.
+    pub(crate) fn insert(&self, entry: Entry) -> Result<Arc<Entry>, NotAdded> {
         let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let pending = || table.values().filter(|entry| entry.channel.get().is_none());
-        let of_peer = pending().filter(|other| other.peer.agent_id() == entry.peer.agent_id()).count();
-        if of_peer >= MAX_PENDING_OF_PEER || pending().count() >= MAX_PENDING {
-            return Err(TooMany);
+        if table.contains_key(&entry.session_id) {
+            return Err(NotAdded::Taken);
+        }
+        let pending = |entry: &&Arc<Entry>| entry.channel.get().is_none();
+        let of_peer = || table.values().filter(|other| other.peer.agent_id() == entry.peer.agent_id());
+        if of_peer().filter(pending).count() >= MAX_PENDING_OF_PEER
+            || of_peer().count() >= MAX_OF_PEER
+            || table.values().filter(pending).count() >= MAX_PENDING
+            || table.len() >= MAX_SESSIONS
+        {
+            return Err(NotAdded::TooMany);
         }
         let entry = Arc::new(entry);
         table.insert(entry.session_id, entry.clone());
@@ -136,11 +152,20 @@ impl Sessions {
     }
 }
 
-/// There are too many sessions without keys.
+/// Why a session is not added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooMany;
+pub(crate) enum NotAdded {
+    /// The peer, or all peers together, have too many.
+    TooMany,
+    /// There is a session with this id.
+    Taken,
+}
 
 /// Sessions without keys that one peer may have.
 const MAX_PENDING_OF_PEER: usize = 4;
+/// Sessions that one peer may have.
+const MAX_OF_PEER: usize = 1024;
 /// Sessions without keys that there may be in all.
 const MAX_PENDING: usize = 1024;
+/// Sessions that there may be in all.
+const MAX_SESSIONS: usize = 16 * 1024;

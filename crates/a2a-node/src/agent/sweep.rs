@@ -23,8 +23,10 @@ impl AgentNode {
 
     async fn sweep_session(&self, entry: &Arc<Entry>, now: UnixTime) {
         let Some(channel) = entry.channel.get() else {
-            if now > entry.pending_until {
-                self.end(entry, CloseCause::Expired, 0).await;
+            if now > entry.pending_until && entry.begin_to_end() {
+                // A key exchange may be under way and hold it up: nobody else's time-out waits for that.
+                let (node, entry) = (self.clone(), entry.clone());
+                tokio::spawn(async move { node.end(&entry, CloseCause::Expired, 0).await });
             }
             return;
         };
@@ -42,9 +44,11 @@ impl AgentNode {
             None
         };
         if let Some((reason, cause)) = due {
-            // Its peer may be gone: nobody else's time-out waits for that.
-            let (node, entry) = (self.clone(), entry.clone());
-            tokio::spawn(async move { node.close_for(&entry, reason, cause).await });
+            if entry.begin_to_end() {
+                // Its peer may be gone: nobody else's time-out waits for that.
+                let (node, entry) = (self.clone(), entry.clone());
+                tokio::spawn(async move { node.close_for(&entry, reason, cause).await });
+            }
         } else if let Err(error) = channel.rekey_if_due(self, entry).await {
             tracing::warn!(%error, session = %entry.session_id, "no fresh keys");
             self.end(entry, CloseCause::Lost, 0).await;
