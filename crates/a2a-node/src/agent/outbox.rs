@@ -1,8 +1,8 @@
-//! What waits to be sent over a session: one request in flight, and everything that gathers meanwhile goes with the
-//! next one, so throughput grows with the load while a single message leaves at once.
+//! What waits to be sent over a session: one request in flight, and everything that gathers meanwhile goes
+//! with the next one, so throughput grows with the load while a single message leaves at once.
 //!
-//! A frame is sealed once. Until it is acknowledged the same bytes are sent again, first by a few retries, then before
-//! whatever is sent next. What was sealed and never acknowledged ends with the session.
+//! A frame is sealed once. Until it is acknowledged the same bytes are sent again, first by a few retries,
+//! then before whatever is sent next. What was sealed and never acknowledged ends with the session.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -102,7 +102,8 @@ impl Outbox {
         queue.run(node, entry);
     }
 
-    /// Closes the session after everything before has been acknowledged. Says whether the peer has confirmed the end.
+    /// Closes the session after everything before has been acknowledged. Says whether the peer has confirmed
+    /// the end.
     pub(crate) fn close(
         &self,
         node: &AgentNode,
@@ -124,6 +125,7 @@ impl Outbox {
         let mut queue = self.lock();
         queue.sealer = None;
         queue.fail_all(&Undelivered::Ended);
+        queue.waiting.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -161,8 +163,9 @@ impl Queue {
         Ok(self.unacknowledged.iter().map(|sealed| sealed.frame.clone()).collect())
     }
 
-    fn acknowledge(&mut self, ack: &Ack, channel: &Channel) -> Result<(), SessionError> {
+    fn acknowledge(&mut self, ack: &Ack, channel: &Channel) -> Result<(), Failure> {
         let received = self.sealer.as_mut().ok_or(SessionError::BadAck)?.accept(ack)?;
+        let waited = self.unacknowledged.len();
         while self.unacknowledged.front().is_some_and(|sealed| sealed.frame.seq < received) {
             let Some(Sealed { frame, done }) = self.unacknowledged.pop_front() else { break };
             if frame.frame_type == FrameType::Text {
@@ -172,12 +175,20 @@ impl Queue {
                 let _ = done.send(Ok(frame.seq));
             }
         }
+        if self.unacknowledged.len() == waited {
+            // Sending the same at once would be a loop without end.
+            return Err(Failure::Unreachable("the peer takes nothing of what is sent".into()));
+        }
         Ok(())
     }
 
-    /// Tells whoever waits. What has been sealed stays, to be sent again; what has not is dropped.
+    /// Tells whoever waits. What has been sealed stays, to be sent again; what has not is dropped, but for
+    /// the messages of a fresh exchange, which nobody would make again.
     fn fail_all(&mut self, reason: &Undelivered) {
-        for outgoing in self.waiting.drain(..) {
+        let (rekey, rest): (VecDeque<_>, VecDeque<_>) =
+            self.waiting.drain(..).partition(|outgoing| outgoing.frame_type == FrameType::Rekey);
+        self.waiting = rekey;
+        for outgoing in rest {
             outgoing.fail(reason.clone());
         }
         for sealed in &mut self.unacknowledged {
@@ -210,7 +221,7 @@ async fn empty(node: AgentNode, entry: Arc<Entry>) {
         let outcome = match step {
             Step::Send(frames) => send(channel, &frames).await.and_then(|ack| {
                 entry.touch(node.state.clock.now());
-                channel.outbox.lock().acknowledge(&ack, channel).map_err(Failure::from)
+                channel.outbox.lock().acknowledge(&ack, channel)
             }),
             Step::Close => return close(&node, channel).await,
             Step::Fail(error) => Err(error.into()),
@@ -288,7 +299,9 @@ async fn post(channel: &Channel, url: &str, content_type: &str, body: Vec<u8>) -
         let sent = channel.client.post_bytes(url, content_type, body.clone(), MAX_ACK, TIMEOUT).await;
         let reason = match sent {
             Ok(answer) => return Ok(answer),
-            Err(ClientError::Api { status, code, error, .. }) if status < 500 && status != 429 => {
+            Err(ClientError::Api { status, code, error, .. })
+                if !MAY_PASS.contains(&status) && status < 500 =>
+            {
                 return Err(Failure::Lost(format!("{error} ({code})")));
             }
             Err(error) => error.to_string(),
@@ -313,6 +326,8 @@ const FRAME_OVERHEAD: usize = 33;
 /// Bytes of an acknowledgement.
 const MAX_ACK: usize = 1024;
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Refusals that are worth another attempt: a body that took too long, too many requests.
+const MAY_PASS: [u16; 2] = [408, 429];
 /// Pauses between attempts.
 const RETRY_WAITS: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1500)];
