@@ -82,8 +82,8 @@ impl Channel {
         }
     }
 
-    /// Opens frames in their order and delivers what they carry, then says how far it has come. Whoever calls this must
-    /// let it run to its end: a frame that has been opened is never delivered a second time.
+    /// Opens frames in their order and delivers what they carry, then says how far it has come. Whoever calls
+    /// this must let it run to its end: a frame that has been opened is never delivered a second time.
     pub(crate) async fn receive(
         &self,
         node: &AgentNode,
@@ -108,7 +108,8 @@ impl Channel {
                     return Ok(Received::Closed { ack, close, missing });
                 }
                 Err(error) if progress && !error.is_fatal() => {
-                    tracing::debug!(%error, session = %self.info.session_id, "the rest of a body is not taken");
+                    let session = self.info.session_id;
+                    tracing::debug!(%error, %session, "the rest of a body is not taken");
                     break;
                 }
                 Err(error) => return Err(error),
@@ -188,7 +189,8 @@ impl Channel {
         Ok(())
     }
 
-    /// Whether the keys have served twice as long as they should, because the initiator has not made fresh ones.
+    /// Whether the keys have served twice as long as they should, because the initiator has not made fresh
+    /// ones.
     pub(crate) fn keys_are_overdue(&self, exchange_age: std::time::Duration, now: UnixTime) -> bool {
         let made_at = UnixTime::from_secs(self.keys_made_at.load(Ordering::Relaxed));
         now.since(made_at) >= exchange_age.saturating_mul(2)

@@ -21,8 +21,9 @@ use crate::error::NodeError;
 use crate::tls::client as trust_in;
 
 impl AgentNode {
-    /// Pins the controller, enrols, and stores the certificate. `confirmed` is a fingerprint that a person has just said
-    /// yes to; without it, a controller that nothing vouches for is [`NodeError::ControllerUnconfirmed`].
+    /// Pins the controller, enrols, and stores the certificate. `confirmed` is a fingerprint that a person
+    /// has just said yes to; without it, a controller that nothing vouches for is
+    /// [`NodeError::ControllerUnconfirmed`].
     pub async fn setup(
         &self,
         confirmed: Option<KeyId>,
@@ -87,8 +88,9 @@ impl AgentNode {
         }
     }
 
-    /// The controller's statement proves itself by its fingerprint, so it is fetched from whoever answers and believed
-    /// only if something vouches for the fingerprint: an earlier pin, the command line, a person, or `certs/ca.pem`.
+    /// The controller's statement proves itself by its fingerprint, so it is fetched from whoever answers and
+    /// believed only if something vouches for the fingerprint: an earlier pin, the command line, a person, or
+    /// `certs/ca.pem`.
     async fn trusted_controller(&self, confirmed: Option<KeyId>) -> Result<Trust, NodeError> {
         let info = self.controller_info(&HttpsClient::new(trust_in::unauthenticated()?)?).await?;
         let presented = info.fingerprint();
@@ -116,8 +118,8 @@ impl AgentNode {
         Ok(Trust { anchor, tls_root: info.tls_root })
     }
 
-    /// The statement as a TLS server under the root in `certs/ca.pem` makes it; `None` if there is no such file, or the
-    /// controller is not the one that wrote it.
+    /// The statement as a TLS server under the root in `certs/ca.pem` makes it; `None` if there is no such
+    /// file, or the controller is not the one that wrote it.
     async fn info_vouched_for_by_ca_file(&self) -> Result<Option<ControllerInfo>, NodeError> {
         let path = &self.state.config.ca_file;
         let pem = match tokio::fs::read_to_string(path).await {

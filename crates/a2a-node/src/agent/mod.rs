@@ -45,7 +45,8 @@ use report::{SessionReport, StatusReport};
 pub use running::{Environment, RunningAgent};
 use sessions::Sessions;
 
-/// What makes one agent different from another. `traveller`, `helper` and `worker` are one implementation each.
+/// What makes one agent different from another. `traveller`, `helper` and `worker` are one implementation
+/// each.
 pub trait Agent: Send + Sync + 'static {
     /// Names, port and methods.
     fn profile(&self) -> Profile;

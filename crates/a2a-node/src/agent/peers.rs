@@ -1,4 +1,5 @@
-//! HTTPS clients, one for each peer's TLS key, so that connections are kept and a key is never confused with another.
+//! HTTPS clients, one for each peer's TLS key, so that connections are kept and a key is never confused with
+//! another.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
