@@ -1,1 +1,29 @@
-//! Stub.
+//! What the end-to-end and adversarial tests stand on: a world with a controller, agents whose events are
+//! expected one by one, a scripted peer with a valid certificate, and a man in the middle.
+//!
+//! Everything is real (TLS, ports, files, both crypto libraries) but the clock, which stands until a test
+//! moves it, and the RSA keys, which are made once a process. Time-outs here are only a safety net: a test
+//! that needs one has failed.
+
+#![allow(clippy::unwrap_used)]
+
+pub mod keys;
+
+pub mod agent;
+pub mod talk;
+pub mod world;
+
+pub mod mallory;
+pub mod man;
+pub mod raw;
+
+use std::future::Future;
+use std::time::Duration;
+
+/// Gives up on what should have happened long ago.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let outcome = tokio::time::timeout(PATIENCE, future).await;
+    outcome.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+const PATIENCE: Duration = Duration::from_mins(1);

@@ -1,0 +1,282 @@
+//! A running agent in a test's hands, and what it tells its person, expected one event after the other.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use a2a_core::agent_id::{AgentAddress, AgentId};
+use a2a_core::certificate::verify::VerifiedCertificate;
+use a2a_core::crypto::kx::Suite;
+use a2a_core::crypto::provider::{Provider, available};
+use a2a_core::session::RekeyPolicy;
+use a2a_node::agent::report::{ClosedReport, SessionReport, SessionStage, SetupReport};
+use a2a_node::agent::{AgentNode, Environment, Profile, RunningAgent};
+use a2a_node::args::{Accept, AgentConfig};
+use a2a_node::clock::Clock;
+use a2a_node::error::NodeError;
+use a2a_node::event::{ConsentRequest, EVENT_QUEUE, Event, EventReceiver, ReceivedMessage};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::world::World;
+use crate::{keys, soon};
+
+/// What an agent is started with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What it is told.
+    pub config: AgentConfig,
+    /// Its clock.
+    pub clock: Clock,
+    /// Its crypto library.
+    pub provider: Provider,
+    /// How long keys may serve.
+    pub policy: RekeyPolicy,
+    /// Whether it answers every text by itself, in capitals.
+    pub answers: bool,
+    /// Where its files are, kept for as long as they are needed.
+    _home: Arc<TempDir>,
+}
+
+impl Settings {
+    pub(crate) fn new(world: &World, name: &str) -> Self {
+        let config = AgentConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            data_dir: world.path().join(name),
+            ca_file: world.ca_file().to_owned(),
+            controller: world.controller().address().clone(),
+            controller_fingerprint: None,
+            agent_id: format!("{name}_agent_001").parse().unwrap(),
+            name: format!("The {name}").parse().unwrap(),
+            address: None,
+            accept: Accept::Ask,
+            suites: Suite::ALL.to_vec(),
+            idle_timeout: Duration::from_mins(10),
+            max_session_age: Duration::from_hours(12),
+            consent_timeout: Duration::from_mins(2),
+        };
+        let (clock, policy) = (world.clock.clone(), RekeyPolicy::default());
+        Self { config, clock, provider: available()[0], policy, answers: false, _home: world.home() }
+    }
+}
+
+/// An agent, and the person beside it.
+#[derive(Debug)]
+pub struct Agent {
+    /// The agent.
+    pub node: AgentNode,
+    name: &'static str,
+    settings: Settings,
+    local_addr: SocketAddr,
+    running: RunningAgent,
+    events: EventReceiver,
+}
+
+impl Agent {
+    /// Starts an agent with the key of its name.
+    pub async fn start(name: &'static str, mut settings: Settings) -> Result<Self, NodeError> {
+        keys::put_secret(&settings.config.data_dir, "identity.key", &keys::pkcs8(name));
+        let (sender, events) = mpsc::channel(EVENT_QUEUE);
+        let environment = Environment {
+            clock: settings.clock.clone(),
+            provider: settings.provider,
+            rekey_policy: settings.policy,
+        };
+        let character = Arc::new(Character { answers: settings.answers });
+        let running = AgentNode::start(character, settings.config.clone(), environment, sender).await?;
+        let (node, local_addr) = (running.node.clone(), running.local_addr);
+        settings.config.listen = local_addr;
+        Ok(Self { node, name, settings, local_addr, running, events })
+    }
+
+    /// Ends it in good order.
+    pub async fn stop(self) -> (&'static str, Settings) {
+        let Self { name, settings, running, node, .. } = self;
+        running.shutdown().await.unwrap();
+        drop(node);
+        (name, settings)
+    }
+
+    /// Lets go of it without a word. Whoever owns its runtime ends it.
+    pub fn abandon(self) -> (&'static str, Settings) {
+        (self.name, self.settings)
+    }
+
+    /// Ends it in good order and starts it again, on the same files and port.
+    pub async fn restart(self) -> Self {
+        let (name, settings) = self.stop().await;
+        let clock = settings.clock.clone();
+        let agent = Self::start(name, settings).await.unwrap();
+        clock.advance(Duration::from_secs(1));
+        agent
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &AgentId {
+        self.node.agent_id()
+    }
+
+    /// Its address, as in its card.
+    pub fn address(&self) -> &AgentAddress {
+        self.node.address()
+    }
+
+    /// Where it really listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Where its files are.
+    pub fn data_dir(&self) -> &Path {
+        &self.settings.config.data_dir
+    }
+
+    /// Enrols, as one whom `certs/ca.pem` tells whom to trust.
+    pub async fn setup(&self) -> Result<SetupReport, NodeError> {
+        self.node.setup(None, &|_| {}).await
+    }
+
+    /// Its certificate, as others verify it.
+    pub fn certificate(&self, world: &World) -> VerifiedCertificate {
+        let certificate = self.node.certificate().unwrap();
+        world.anchor().verify(available()[0], certificate, None, world.clock.now()).unwrap()
+    }
+
+    /// Asks a peer for a session.
+    pub fn ask(&self, peer: &Self) -> impl Future<Output = Result<SessionReport, NodeError>> + use<> {
+        self.ask_at(peer.address().clone(), peer.id().clone())
+    }
+
+    /// Asks whoever has this id and address.
+    pub fn ask_at(
+        &self,
+        address: AgentAddress,
+        id: AgentId,
+    ) -> impl Future<Output = Result<SessionReport, NodeError>> + use<> {
+        let node = self.node.clone();
+        async move { node.request(&address, &id, "to talk", &|_| {}).await }
+    }
+
+    /// Exchanges the keys.
+    pub async fn exchange(&self, session_id: Uuid) -> Result<SessionReport, NodeError> {
+        self.node.key_exchange(session_id, &|_| {}).await
+    }
+
+    /// Says something, which is acknowledged.
+    pub async fn say(&self, session_id: Uuid, text: &str) {
+        self.node.send(session_id, text).await.unwrap();
+    }
+
+    /// The session's report; there must be one.
+    pub fn session(&self, session_id: Uuid) -> SessionReport {
+        let mut sessions = self.node.sessions().into_iter();
+        sessions.find(|session| session.session_id == session_id).unwrap()
+    }
+
+    /// The next event, whatever it is.
+    pub async fn event(&mut self) -> Event {
+        soon("an event", self.events.recv()).await.unwrap()
+    }
+
+    /// The next event: a request that waits for the person.
+    pub async fn question(&mut self) -> ConsentRequest {
+        match self.event().await {
+            Event::ConsentWanted(question) => question,
+            other => panic!("{}: {other:?} instead of a question", self.name),
+        }
+    }
+
+    /// The next event: the question is no longer one.
+    pub async fn withdrawn(&mut self) -> AgentId {
+        match self.event().await {
+            Event::ConsentWithdrawn { agent_id, .. } => agent_id,
+            other => panic!("{}: {other:?} instead of a withdrawal", self.name),
+        }
+    }
+
+    /// The next event: a session without keys.
+    pub async fn created(&mut self) -> SessionReport {
+        match self.event().await {
+            Event::SessionCreated(session) => session,
+            other => panic!("{}: {other:?} instead of a new session", self.name),
+        }
+    }
+
+    /// The next event: a session with keys.
+    pub async fn established(&mut self) -> SessionReport {
+        match self.event().await {
+            Event::SessionEstablished(session) => session,
+            other => panic!("{}: {other:?} instead of keys", self.name),
+        }
+    }
+
+    /// The next event: a message.
+    pub async fn message(&mut self) -> ReceivedMessage {
+        match self.event().await {
+            Event::MessageReceived(message) => message,
+            other => panic!("{}: {other:?} instead of a message", self.name),
+        }
+    }
+
+    /// The next event: this text.
+    pub async fn hears(&mut self, text: &str) {
+        assert_eq!(self.message().await.text, text, "{}", self.name);
+    }
+
+    /// The next event: a session has ended.
+    pub async fn closed(&mut self) -> ClosedReport {
+        match self.event().await {
+            Event::SessionClosed(closed) => closed,
+            other => panic!("{}: {other:?} instead of an end", self.name),
+        }
+    }
+
+    /// No event is waiting.
+    pub fn hears_nothing(&mut self) {
+        if let Ok(event) = self.events.try_recv() {
+            panic!("{}: {event:?} instead of silence", self.name);
+        }
+    }
+
+    /// Takes an event that is waiting, whatever it is.
+    pub fn skip_event(&mut self) -> Option<()> {
+        self.events.try_recv().ok().map(drop)
+    }
+
+    /// Answers the next question with yes.
+    pub async fn accepts(&mut self) {
+        self.question().await.answer.send(true).unwrap();
+        let session = self.created().await;
+        assert_eq!((session.stage, session.initiated), (SessionStage::Pending, false));
+    }
+
+    /// Answers the next question with no.
+    pub async fn rejects(&mut self) {
+        self.question().await.answer.send(false).unwrap();
+    }
+}
+
+#[derive(Debug)]
+struct Character {
+    answers: bool,
+}
+
+impl a2a_node::agent::Agent for Character {
+    fn profile(&self) -> Profile {
+        Profile {
+            program: "test",
+            agent_id: "test_agent_001",
+            name: "Test",
+            prompt: "test_1",
+            port: 0,
+            methods: &["chat"],
+        }
+    }
+
+    fn reply(&self, _from: &AgentId, text: &str) -> Option<String> {
+        self.answers.then(|| text.to_uppercase())
+    }
+}

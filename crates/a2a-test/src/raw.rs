@@ -1,0 +1,100 @@
+//! An HTTPS client without manners: it believes any TLS key and sends what it is told to.
+
+use std::net::SocketAddr;
+
+use a2a_node::http::ErrorBody;
+use a2a_node::tls::client::unauthenticated;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The client.
+#[derive(Debug, Clone)]
+pub struct Raw(reqwest::Client);
+
+/// An answer as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The declared content type.
+    pub content_type: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        let builder = reqwest::Client::builder().tls_backend_preconfigured(unauthenticated().unwrap());
+        Self(builder.no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap())
+    }
+}
+
+impl Raw {
+    /// Sends JSON.
+    pub async fn post(&self, to: SocketAddr, path: &str, body: &impl Serialize) -> Reply {
+        self.post_bytes(to, path, JSON, serde_json::to_vec(body).unwrap()).await
+    }
+
+    /// Sends bytes.
+    pub async fn post_bytes(&self, to: SocketAddr, path: &str, content_type: &str, body: Vec<u8>) -> Reply {
+        let request = self.0.post(format!("https://{to}{path}")).header("content-type", content_type);
+        Reply::read(request.body(body).send().await.unwrap()).await
+    }
+
+    /// Fetches.
+    pub async fn get(&self, from: SocketAddr, path: &str) -> Reply {
+        Reply::read(self.0.get(format!("https://{from}{path}")).send().await.unwrap()).await
+    }
+}
+
+impl Reply {
+    /// An answer in JSON.
+    pub fn json(status: u16, body: &impl Serialize) -> Self {
+        Self { status, content_type: JSON.into(), body: serde_json::to_vec(body).unwrap() }
+    }
+
+    /// An answer of a server that has lost the real one.
+    pub fn lost() -> Self {
+        let error = ErrorBody { error: "lost".into(), code: "lost".into(), message: "try again".into() };
+        Self::json(502, &error)
+    }
+
+    /// No answer at all: the connection breaks.
+    pub fn cut() -> Self {
+        Self { status: 0, content_type: JSON.into(), body: Vec::new() }
+    }
+
+    async fn read(response: reqwest::Response) -> Self {
+        let content_type = response.headers().get("content-type");
+        Self {
+            status: response.status().as_u16(),
+            content_type: content_type.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default(),
+            body: response.bytes().await.unwrap().to_vec(),
+        }
+    }
+
+    /// What it says, if it is a success.
+    pub fn read_as<T: DeserializeOwned>(&self) -> T {
+        assert_eq!(self.status, 200, "{}", self.text());
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The error that it is, in the one shape.
+    pub fn error(&self) -> ErrorBody {
+        assert!(self.status >= 400 && self.content_type == JSON, "{self:?}");
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Status and code of the error that it is.
+    pub fn refusal(&self) -> (u16, String) {
+        (self.status, self.error().code)
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// The content type of nearly everything.
+pub const JSON: &str = "application/json";

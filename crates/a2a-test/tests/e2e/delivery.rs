@@ -1,0 +1,158 @@
+//! Messages arrive once and in order, whatever the way between does to them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, decode_frames};
+use a2a_node::agent::report::CloseCause;
+use a2a_test::mallory::{CLOSE, KEY_EXCHANGE, SEND};
+use a2a_test::man::Man;
+use a2a_test::raw::Reply;
+use a2a_test::talk::{Talk, agree, connect};
+use a2a_test::world::World;
+
+/// A man inside TLS before the helper, so that tests see and lose what passes.
+async fn watched() -> (Talk, Man) {
+    let man = Man::start().await;
+    let world = World::start().await;
+    let mut traveller = world.agent("traveller").await;
+    let mut helper = world.agent_with("helper", |settings| man.stand_inside(settings)).await;
+    man.pass_on_to(helper.local_addr());
+    let id = connect(&mut traveller, &mut helper).await;
+    (Talk { world, traveller, helper, id }, man)
+}
+
+/// Loses the first `count` answers to what is sent to `path`, after the agent has seen the request.
+fn lose_answers(man: &Man, path: &'static str, count: usize) {
+    let left = AtomicUsize::new(count);
+    man.on_reply(move |call, reply| {
+        let taken = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            if call.path == path { left.checked_sub(1) } else { None }
+        });
+        if taken.is_ok() {
+            *reply = Reply::lost();
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_from_many_tasks_arrives_once_in_order_and_in_batches() {
+    let (Talk { traveller, mut helper, id, .. }, man) = watched().await;
+    let traveller = Arc::new(traveller);
+    let senders = (0..4).map(|task| {
+        let node = traveller.node.clone();
+        tokio::spawn(async move {
+            let sending = (0..50).map(|number| {
+                let node = node.clone();
+                tokio::spawn(async move { node.send(id, &format!("{task} {number}")).await.unwrap().seq })
+            });
+            let mut acknowledged = Vec::new();
+            for sent in sending.collect::<Vec<_>>() {
+                acknowledged.push(sent.await.unwrap());
+            }
+            acknowledged
+        })
+    });
+    let senders: Vec<_> = senders.collect();
+    let mut heard = Vec::new();
+    for expected in 0..200 {
+        let message = helper.message().await;
+        assert_eq!(message.seq, expected);
+        heard.push(message.text);
+    }
+    let mut acknowledged = Vec::new();
+    for sender in senders {
+        acknowledged.extend(sender.await.unwrap());
+    }
+    acknowledged.sort_unstable();
+    assert!(acknowledged.into_iter().eq(0..200));
+    heard.sort_unstable();
+    heard.dedup();
+    assert_eq!(heard.len(), 200);
+    helper.hears_nothing();
+    assert_eq!((traveller.session(id).sent, helper.session(id).received), (200, 200));
+
+    let sent = man.passed_to(SEND);
+    let largest = sent.iter().filter(|(call, _)| call.content_type == FRAMES_MEDIA_TYPE);
+    let largest = largest.map(|(call, _)| decode_frames(&call.body).unwrap().len()).max();
+    assert!(
+        sent.len() < 100 && largest.is_some_and(|frames| frames > 2),
+        "{} bodies, {largest:?}",
+        sent.len()
+    );
+}
+
+#[tokio::test]
+async fn a_lost_acknowledgement_does_not_deliver_twice() {
+    let (Talk { traveller, mut helper, id, .. }, man) = watched().await;
+    lose_answers(&man, SEND, 2);
+    traveller.say(id, "once").await;
+    helper.hears("once").await;
+    traveller.say(id, "and then").await;
+    helper.hears("and then").await;
+    helper.hears_nothing();
+    let sent = man.passed_to(SEND);
+    assert_eq!(sent.len(), 4);
+    assert!(sent[..3].iter().all(|(call, _)| call.body == sent[0].0.body), "a retry is the same bytes");
+}
+
+#[tokio::test]
+async fn a_message_that_was_not_acknowledged_goes_out_before_the_next_one() {
+    let (Talk { traveller, mut helper, id, .. }, man) = watched().await;
+    man.on_call(|_| Some(Reply::lost()));
+    assert_eq!(traveller.node.send(id, "first").await.unwrap_err().code(), "unacknowledged");
+    man.behave();
+    traveller.say(id, "second").await;
+    helper.hears("first").await;
+    helper.hears("second").await;
+    helper.hears_nothing();
+}
+
+#[tokio::test]
+async fn lost_answers_in_the_key_exchange_are_given_again() {
+    let man = Man::start().await;
+    let world = World::start().await;
+    let mut traveller = world.agent("traveller").await;
+    let mut helper = world.agent_with("helper", |settings| man.stand_inside(settings)).await;
+    man.pass_on_to(helper.local_addr());
+    let id = agree(&mut traveller, &mut helper).await;
+    let step = AtomicUsize::new(0);
+    man.on_reply(move |call, reply| {
+        // The first answer to M3 and the first to M5 are lost; the second time they pass.
+        if call.path == KEY_EXCHANGE && step.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
+            *reply = Reply::cut();
+        }
+    });
+    traveller.exchange(id).await.unwrap();
+    helper.established().await;
+    traveller.say(id, "through").await;
+    helper.hears("through").await;
+    let passed = man.passed_to(KEY_EXCHANGE);
+    assert_eq!(passed.len(), 4);
+    assert_eq!((&passed[0].0, &passed[2].0), (&passed[1].0, &passed[3].0));
+}
+
+#[tokio::test]
+async fn a_close_whose_answer_is_lost_is_sent_again_and_confirmed() {
+    let (Talk { traveller, mut helper, id, .. }, man) = watched().await;
+    lose_answers(&man, CLOSE, 1);
+    let closed = traveller.node.close(id).await.unwrap();
+    assert!(closed.confirmed);
+    assert_eq!(helper.closed().await.cause, CloseCause::ClosedByPeer);
+    helper.hears_nothing();
+    let passed = man.passed_to(CLOSE);
+    assert_eq!((passed.len(), passed[1].1.status), (2, 200));
+    assert_eq!(passed[0].0, passed[1].0);
+}
+
+#[tokio::test]
+async fn a_peer_that_is_gone_does_not_keep_a_close_waiting_for_ever() {
+    let Talk { traveller, helper, id, .. } = Talk::start().await;
+    let address = helper.local_addr();
+    helper.stop().await;
+    // The helper said goodbye as it stopped.
+    let mut traveller = traveller;
+    assert_eq!(traveller.closed().await.cause, CloseCause::ClosedByPeer);
+    assert_eq!(traveller.node.send(id, "anybody?").await.unwrap_err().code(), "unknown_session");
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
