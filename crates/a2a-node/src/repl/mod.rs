@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::console::{Console, Input, Prompt, Vocabulary};
 use parse::{Parsed, command_name, parse};
@@ -95,9 +96,11 @@ impl Ended {
 /// Runs commands until `exit`, the end of the input or, without a person, the first failure.
 pub async fn run<T: CommandTable>(console: &Console, context: &T::Context, prompt: &str) -> Ended {
     loop {
+        // Listened for before the line is there: from Enter on, Ctrl-C is for the command, however early it comes.
+        let interrupts = signal(SignalKind::interrupt()).ok();
         match console.read_line(Prompt::Command(prompt.to_owned())).await {
             Input::Line(line) if is_blank(&line) => {}
-            Input::Line(line) => match execute::<T>(console, context, &line).await {
+            Input::Line(line) => match execute::<T>(console, context, &line, interrupts).await {
                 Ok(outcome) if outcome.leave => return Ended::Left,
                 Err(error) if !console.is_interactive() => return Ended::Failed(error.exit_code()),
                 Ok(_) | Err(_) => {}
@@ -109,12 +112,13 @@ pub async fn run<T: CommandTable>(console: &Console, context: &T::Context, promp
 }
 
 /// Carries out one line and reports it, on the screen or as one JSON object.
-pub async fn execute<T: CommandTable>(
+async fn execute<T: CommandTable>(
     console: &Console,
     context: &T::Context,
     line: &str,
+    interrupts: Option<Signal>,
 ) -> Result<Outcome, CommandError> {
-    let outcome = carry_out::<T>(console, context, line).await;
+    let outcome = carry_out::<T>(console, context, line, interrupts).await;
     let command = command_name::<T>(line);
     match &outcome {
         Ok(Outcome { result, .. }) => {
@@ -132,6 +136,7 @@ async fn carry_out<T: CommandTable>(
     console: &Console,
     context: &T::Context,
     line: &str,
+    interrupts: Option<Signal>,
 ) -> Result<Outcome, CommandError> {
     let command = match parse::<T>(line)? {
         Parsed::Command(command) => command,
@@ -143,16 +148,17 @@ async fn carry_out<T: CommandTable>(
     tokio::select! {
         biased;
         outcome = command.run(context, console) => outcome,
-        error = interrupted(console) => Err(error),
+        error = interrupted(console, interrupts) => Err(error),
         error = T::meanwhile(context, console) => Err(error),
     }
 }
 
 /// Ctrl-C outside the line editor, which takes it for itself.
-async fn interrupted(console: &Console) -> CommandError {
-    if tokio::signal::ctrl_c().await.is_err() {
-        return pending().await;
-    }
+async fn interrupted(console: &Console, interrupts: Option<Signal>) -> CommandError {
+    match interrupts {
+        Some(mut interrupts) => interrupts.recv().await,
+        None => pending().await,
+    };
     // The terminal has shown `^C` where the cursor was.
     console.print("");
     CommandError::cancelled()
