@@ -1,16 +1,16 @@
 //! Everything that a vector derives, from its secrets and messages, step by step as `docs/PROTOCOL.md` has it; and the
 //! checks that a peer would make on the way.
 
-use a2a_core::crypto::provider::Provider;
+use a2a_core::crypto::provider::{Provider, available};
 use a2a_core::crypto::signature::PublicKey;
-use data_encoding::{BASE32, HEXLOWER};
+use data_encoding::{BASE32, BASE64, HEXLOWER};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::kem;
 use crate::play::{base64, hex};
-use crate::primitives::{Hash, absorb, aead_open, diffie_hellman, expand, extract, hmac, sha256};
+use crate::primitives::{Hash, absorb, aead_open, aead_seal, diffie_hellman, expand, extract, hmac, sha256};
 
 /// The member `derived` of a vector.
 pub(crate) fn derive(vector: &Value, provider: Provider) -> Value {
@@ -180,6 +180,19 @@ fn epochs(first: &Value, fresh: &Value) -> Vec<Value> {
 /// Section 8.2: opens the frame, and gives its nonce and associated data.
 fn check_frame(provider: Provider, session_id: Uuid, epochs: &Value, entry: &Value) -> Value {
     let (direction, frame) = (entry["direction"].as_str().unwrap(), &entry["frame"]);
+    let (key, nonce, aad) = frame_keys(session_id, epochs, direction, frame);
+    let opened = aead_open(provider, &key, &nonce, &aad, &base64(&frame["ciphertext"]));
+    assert_eq!(opened, base64(&entry["payload"]));
+    json!({"nonce": shown(&nonce), "aad": shown(&aad)})
+}
+
+/// Key, nonce and associated data of a frame.
+fn frame_keys(
+    session_id: Uuid,
+    epochs: &Value,
+    direction: &str,
+    frame: &Value,
+) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let (number, seq) = (frame["epoch"].as_u64().unwrap(), frame["seq"].as_u64().unwrap());
     let keys = &epochs[direction][usize::try_from(number).unwrap()];
     let padded = u128::from(seq).to_be_bytes();
@@ -193,9 +206,15 @@ fn check_frame(provider: Provider, session_id: Uuid, epochs: &Value, entry: &Val
         &[type_number(&frame["type"])],
     ]
     .concat();
-    let opened = aead_open(provider, &hex(&keys["key"]), &nonce, &aad, &base64(&frame["ciphertext"]));
-    assert_eq!(opened, base64(&entry["payload"]));
-    json!({"nonce": shown(&nonce), "aad": shown(&aad)})
+    (hex(&keys["key"]), nonce, aad)
+}
+
+/// The frame with another payload, sealed with the session's own keys: what only the peer itself can send.
+pub(crate) fn resealed(vector: &Value, direction: &str, mut frame: Value, payload: &[u8]) -> Value {
+    let session_id: Uuid = frame["session_id"].as_str().unwrap().parse().unwrap();
+    let (key, nonce, aad) = frame_keys(session_id, &vector["derived"]["epochs"], direction, &frame);
+    frame["ciphertext"] = json!(BASE64.encode(&aead_seal(available()[0], &key, &nonce, &aad, payload)));
+    frame
 }
 
 fn type_number(name: &Value) -> u8 {

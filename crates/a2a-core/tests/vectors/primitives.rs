@@ -114,6 +114,29 @@ pub(crate) fn aead_open(provider: Provider, key: &[u8], nonce: &[u8], aad: &[u8]
     }
 }
 
+/// The same, sealing.
+pub(crate) fn aead_seal(provider: Provider, key: &[u8], nonce: &[u8], aad: &[u8], payload: &[u8]) -> Vec<u8> {
+    match provider.name() {
+        #[cfg(feature = "aws_lc")]
+        "aws_lc" => {
+            use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+            let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).unwrap());
+            let nonce = Nonce::try_assume_unique_for_key(nonce).unwrap();
+            let mut sealed = payload.to_vec();
+            key.seal_in_place_append_tag(nonce, Aad::from(aad), &mut sealed).unwrap();
+            sealed
+        }
+        #[cfg(feature = "rustcrypto")]
+        "rustcrypto" => {
+            use aes_gcm::Aes256Gcm;
+            use aes_gcm::aead::{Aead, Payload};
+            let payload = Payload { msg: payload, aad };
+            Aes256Gcm::new_from_slice(key).unwrap().encrypt(nonce.try_into().unwrap(), payload).unwrap()
+        }
+        other => panic!("no provider {other}"),
+    }
+}
+
 const RFC_3526_GROUP_14: &[u8] = b"\
 FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74\
 020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F1437\

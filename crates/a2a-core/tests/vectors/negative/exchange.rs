@@ -9,6 +9,8 @@ use a2a_core::wire::Base64;
 use serde_json::{Value, json};
 
 use super::{Case, replayed, text_with};
+use crate::derive::resealed;
+use crate::vector;
 use crate::world::*;
 
 const HYBRID: Suite = Suite::Modp2048MlKem768;
@@ -141,11 +143,19 @@ fn m5() -> Vec<Case> {
 fn m6() -> Vec<Case> {
     let m6 = replayed(X25519, available()[0]).opening().message;
     let tag = flipped(&m6.frame.ciphertext);
+    let resealed = |frame_type: &str, payload: &[u8]| {
+        let mut frame = json!(m6.frame);
+        frame["type"] = json!(frame_type);
+        resealed(vector(X25519), "r2i", frame, payload)
+    };
+    let (with_payload, text) = (resealed("confirm", b"x"), resealed("text", b""));
     let case = |name, change: &dyn Fn(&mut Value)| Case::new(name, X25519, "M6", text_with(&m6, change));
     vec![
         case("m6_tag_changed", &|m6| m6["frame"]["ciphertext"] = json!(tag)),
         case("m6_another_type", &|m6| m6["frame"]["type"] = json!("text")),
         case("m6_another_number", &|m6| m6["frame"]["seq"] = json!(1)),
+        case("m6_sealed_with_a_payload", &|m6| m6["frame"] = with_payload.clone()),
+        case("m6_sealed_as_text", &|m6| m6["frame"] = text.clone()),
         case("m6_another_status", &|m6| m6["status"] = json!("ok")),
     ]
 }

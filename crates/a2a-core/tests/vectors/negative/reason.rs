@@ -66,6 +66,7 @@ impl Reason for SessionError {
         match self {
             Self::OutOfOrder { .. } => "out of order".into(),
             Self::BadFrame => "frame".into(),
+            Self::BadContent(_) => "content".into(),
             Self::BadAck => "ack".into(),
             other => panic!("no flawed message leads to {other:?}"),
         }

@@ -8,6 +8,8 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use super::{Case, replayed, text_with};
+use crate::derive::resealed;
+use crate::vector;
 use crate::world::*;
 
 const SUITE: Suite = Suite::X25519MlKem768;
@@ -46,6 +48,16 @@ fn frames() -> Vec<Case> {
         Case::new("frame_after_a_gap", SUITE, "frame", json!(next).to_string()),
         Case::new("frame_reflected", SUITE, "frame", json!(reflected).to_string()),
     ];
+    for (name, payload) in [
+        ("close_with_an_unknown_reason", &br#"{"reason":"bored","received":1,"sent":0}"#[..]),
+        ("close_with_an_unknown_member", br#"{"extra":1,"reason":"done","received":1,"sent":0}"#),
+        ("close_without_content", b""),
+    ] {
+        let mut frame = json!(good);
+        frame["type"] = json!("close");
+        let frame = resealed(vector(SUITE), "i2r", frame, payload);
+        cases.push(Case::new(name, SUITE, "frame", frame.to_string()));
+    }
     next.seq = 0;
     cases.push(Case::new("frame_with_the_number_of_another", SUITE, "frame", json!(next).to_string()));
     cases
