@@ -104,10 +104,12 @@ impl AgentNode {
             .map_err(|_| NodeError::WrongStage("the session has its keys already".into()))
     }
 
-    /// A message has been opened: tell the person's side, and let an agent that answers by itself do so.
+    /// A message has been opened: tell the person's side, and let an agent that answers by itself do so. It answers only
+    /// where the peer asked for the session, so that two such agents cannot answer each other without end.
     pub(super) async fn message_received(&self, entry: &Arc<Entry>, message: ReceivedMessage) {
         self.state.messages_received.fetch_add(1, Ordering::Relaxed);
-        let reply = self.state.agent.reply(&message.from, &message.text);
+        let answers = !entry.initiated;
+        let reply = answers.then(|| self.state.agent.reply(&message.from, &message.text)).flatten();
         self.tell(Event::MessageReceived(message)).await;
         if let (Some(text), Some(channel)) = (reply, entry.channel.get()) {
             channel.outbox.push(self, entry, Outgoing::new(FrameType::Text, text.into_bytes()));

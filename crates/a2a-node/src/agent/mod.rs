@@ -56,7 +56,7 @@ pub trait Agent: Send + Sync + 'static {
         false
     }
 
-    /// What it answers to a message, if it answers by itself.
+    /// What it answers to a message, if it answers by itself. Asked only in sessions that the peer has asked for.
     fn reply(&self, from: &AgentId, text: &str) -> Option<String> {
         let _ = (from, text);
         None

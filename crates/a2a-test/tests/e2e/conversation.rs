@@ -169,3 +169,15 @@ async fn an_unattended_agent_answers_by_itself() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_agent_answers_by_itself_only_whoever_asked_for_the_session() {
+    let Talk { mut traveller, mut helper, id, .. } =
+        Talk::start_with(|_, settings| settings.answers = true).await;
+    traveller.say(id, "Hello").await;
+    helper.hears("Hello").await;
+    traveller.hears("HELLO").await;
+    // Had the traveller answered the answer, the helper would hear that first.
+    traveller.say(id, "Again").await;
+    helper.hears("Again").await;
+}
