@@ -70,7 +70,7 @@ impl AgentNode {
             // The peer has just started, and takes nothing from before: ask anew, once.
             Err(NodeError::PeerRefused { code, .. }) if code == "stale_request" => {
                 tokio::time::sleep(STALE_WAIT).await;
-                self.ask(&peer, wish, progress).await?
+                self.ask(&peer, wish, &|_| {}).await?
             }
             other => other?,
         };

@@ -1,8 +1,9 @@
 //! Programs that end and come back in the middle of things.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use a2a_node::agent::report::{CloseCause, SessionStage};
+use a2a_node::agent::report::{CloseCause, Progress, SessionStage};
 use a2a_node::clock::Clock;
 use a2a_node::error::NodeError;
 use a2a_test::mallory::{Mallory, REQUEST};
@@ -122,6 +123,15 @@ async fn a_request_to_an_agent_that_has_just_started_is_made_once_more_by_itself
     let world = World::with_clock(Clock::System).await;
     let traveller = world.agent("traveller").await;
     let mut helper = world.agent("helper").await;
-    let (asked, ()) = tokio::join!(traveller.ask(&helper), helper.accepts());
+    let sent = AtomicUsize::new(0);
+    let count = |step| {
+        if step == Progress::RequestSent {
+            sent.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let (address, id) = (helper.address().clone(), helper.id().clone());
+    let asking = traveller.node.request(&address, &id, "to talk", &count);
+    let (asked, ()) = tokio::join!(asking, helper.accepts());
     asked.unwrap();
+    assert_eq!(sent.into_inner(), 1, "a person is told once");
 }
