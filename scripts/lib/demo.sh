@@ -1,7 +1,7 @@
 # The demo: a whole conversation, held by real programs over real TLS, typed and read by this script. To be sourced.
 #
-# Every program reads commands from a pipe and prints what a person would see. `type_into` types a line; `see` prints what
-# the program says up to the line that must come. Nothing is simulated: if a line does not come, the demo fails.
+# Every program reads commands from a pipe and prints what a person would see. `type_into` types a line; `see` prints
+# what the program says up to the line that must come. Nothing is simulated: if a line does not come, the demo fails.
 
 demo_limit=30 # seconds for any one line; what is slow on a loaded machine takes two
 
