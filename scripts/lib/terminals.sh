@@ -41,7 +41,7 @@ in_tmux() {
     trap stop_all EXIT
     tmux_ set -g pane-border-status top \; set -g pane-border-format ' #{pane_title} ' \; set -g mouse on \; \
         set -g status-left '' \; set -g status-right '' \; set -g window-status-current-format \
-        ' a2a: click or Ctrl-b + arrow: other pane | Ctrl-b z: zoom | Ctrl-b d: stop all and leave' \; \
+        ' a2a  click: change pane | #{prefix} z: zoom | #{prefix} d: stop all and leave' \; \
         set -g allow-rename off \; select-pane -t a2a.0 -T controller
     wait_for_controller
     tmux_ split-window -v -l 65% -t a2a.0 "$(window_line traveller)" \; select-pane -T traveller \; \
@@ -98,6 +98,7 @@ open_window() {
 # The agents read the certificate that the controller writes, so they come after it.
 wait_for_controller() {
     local tenths=0
+    # A certificate of an earlier run may be there; the port is open only when the controller has looked after it.
     until [[ -s $ca_file && -s $run_dir/controller.pid ]] && port_is_taken "$controller_port"; do
         tenths=$((tenths + 1))
         [[ $tenths -lt 300 ]] || die "the controller does not answer on port $controller_port" \
@@ -118,6 +119,7 @@ stop_all() {
     local program pid
     trap - EXIT
     trap '' HUP INT TERM
+    : >"$run_dir/stopping"
     # The agents first: they tell their peers that the sessions end.
     for program in traveller helper worker controller; do
         pid=$(cat "$run_dir/$program.pid" 2>/dev/null) || continue

@@ -11,7 +11,7 @@ printf '\e]2;%s\a' "$title"
 bash -c 'printf "%s\n" "$$" >"$0" && exec "$@"' "$pid_file" "$@"
 code=$?
 rm -f "$pid_file"
-if [[ $code != 0 ]]; then
+if [[ $code != 0 && ! -e ${pid_file%/*}/stopping ]]; then
     printf '\n%s ended with exit code %s. Press Enter to close.\n' "$title" "$code"
     read -r _
 fi
