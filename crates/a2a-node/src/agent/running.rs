@@ -115,6 +115,8 @@ impl RunningAgent {
     /// Closes all sessions, refuses new connections, and lets open ones end within a deadline.
     pub async fn shutdown(self) -> Result<(), NodeError> {
         self.sweeping.abort();
+        // It ends at once, and holds the data directory until it has.
+        let _ = self.sweeping.await;
         self.node.close_all().await;
         // The server may have ended by itself.
         let _ = self.stop.send(());
