@@ -17,6 +17,7 @@ use a2a_node::args::{Accept, AgentConfig};
 use a2a_node::clock::Clock;
 use a2a_node::error::NodeError;
 use a2a_node::event::{ConsentRequest, EVENT_QUEUE, Event, EventReceiver, ReceivedMessage};
+use a2a_node::store::DataDir;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -97,6 +98,13 @@ impl Agent {
         let Self { name, settings, running, node, .. } = self;
         running.shutdown().await.unwrap();
         drop(node);
+        // The last connection's task may still be on its way out, with the directory's lock.
+        soon("the data directory", async {
+            while DataDir::open(&settings.config.data_dir).is_err() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
         (name, settings)
     }
 

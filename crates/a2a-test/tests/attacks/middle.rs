@@ -8,6 +8,7 @@ use a2a_test::agent::Agent;
 use a2a_test::mallory::{CLOSE, KEY_EXCHANGE, REQUEST, SEND};
 use a2a_test::man::{Call, Man};
 use a2a_test::raw::{JSON, Reply};
+use a2a_test::soon;
 use a2a_test::talk::connect;
 use a2a_test::world::World;
 use serde_json::{Value, json};
@@ -236,7 +237,8 @@ async fn an_old_acknowledgement_delivers_nothing_and_makes_no_endless_loop() {
     helper.hears("one").await;
     let old = man.passed_to(SEND)[0].1.clone();
     man.on_call(move |call| (call.path == SEND).then(|| old.clone()));
-    assert_eq!(traveller.node.send(id, "two").await.unwrap_err().code(), "unacknowledged");
+    let sent = soon("the end of the attempts", traveller.node.send(id, "two")).await;
+    assert_eq!(sent.unwrap_err().code(), "unacknowledged");
     assert_eq!(man.passed_to(SEND).len(), 2);
     helper.hears_nothing();
     man.behave();
