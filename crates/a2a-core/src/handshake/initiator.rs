@@ -7,13 +7,12 @@ use uuid::Uuid;
 use super::exchange::{self, Exchange, Exchanged, Parties};
 use super::key_schedule::Role;
 use super::messages::{
-    Acceptance, Decision, Established, KeyExchangeFinish, KeyExchangeInit, KeyExchangeReply, Rejection,
-    Request, Response,
+    Acceptance, Decision, Established, KeyExchangeFinish, KeyExchangeInit, KeyExchangeReply, Request,
+    Response,
 };
 use super::transcript::Transcript;
 use super::{Credential, HandshakeError, Step, best_common_suite};
 use crate::PROTOCOL_VERSION;
-use crate::certificate::card::AgentCertificate;
 use crate::certificate::verify::{TrustAnchor, VerifiedCertificate};
 use crate::crypto::kx::Suite;
 use crate::crypto::signature::{self, Signature, SignatureLabel};
@@ -92,40 +91,56 @@ pub enum Answer {
 impl AwaitResponse {
     /// Verifies M2.
     pub fn receive(
-        self,
+        mut self,
         response: &Response,
         anchor: &TrustAnchor,
         now: UnixTime,
     ) -> Result<Answer, HandshakeError> {
+        self.verify(response, anchor, now)?;
         match response {
-            Response::Accepted(acceptance) => self.accepted(response, acceptance, anchor, now),
-            Response::Rejected(rejection) => self.rejected(response, rejection, anchor, now),
+            Response::Accepted(acceptance) => self.accepted(acceptance, now),
+            Response::Rejected(rejection) => Ok(Answer::Rejected(rejection.decision.clone())),
         }
     }
 
-    fn accepted(
-        mut self,
+    /// What a yes and a no have in common. The certificate must hold the key that M1 named; a renewed certificate of
+    /// the same key is fine.
+    fn verify(
+        &mut self,
         response: &Response,
-        acceptance: &Acceptance,
         anchor: &TrustAnchor,
         now: UnixTime,
-    ) -> Result<Answer, HandshakeError> {
-        if acceptance.request_id != self.request_id {
+    ) -> Result<(), HandshakeError> {
+        let (label, request_id, agent_id, certificate, proof) = match response {
+            Response::Accepted(yes) => {
+                (SignatureLabel::Accept, yes.request_id, &yes.agent_id, &yes.certificate, &yes.signature)
+            }
+            Response::Rejected(no) => {
+                (SignatureLabel::Reject, no.request_id, &no.agent_id, &no.certificate, &no.signature)
+            }
+        };
+        if request_id != self.request_id {
             return Err(HandshakeError::Mismatch("request_id"));
         }
-        if &acceptance.agent_id != self.peer.agent_id() {
+        if agent_id != self.peer.agent_id() {
             return Err(HandshakeError::Mismatch("agent_id"));
         }
+        let provider = self.local.provider();
+        let peer = anchor.verify(provider, certificate.clone(), Some(agent_id), now)?;
+        if peer.key_id() != self.peer.key_id() {
+            return Err(HandshakeError::Mismatch("certificate"));
+        }
+        self.transcript.absorb_message(response);
+        signature::verify(provider, peer.public_key(), label, self.transcript.hash(), proof)?;
+        self.transcript.absorb_signature(proof);
+        self.peer = peer;
+        Ok(())
+    }
+
+    fn accepted(self, acceptance: &Acceptance, now: UnixTime) -> Result<Answer, HandshakeError> {
         if acceptance.expires < now {
             return Err(HandshakeError::NotFresh);
         }
-        self.verify(
-            response,
-            &acceptance.certificate,
-            SignatureLabel::Accept,
-            &acceptance.signature,
-            (anchor, now),
-        )?;
         let best = best_common_suite(&self.offer, &self.peer.certificate().agent_card.suites)
             .ok_or(HandshakeError::NoCommonSuite)?;
         if acceptance.suite != best {
@@ -136,50 +151,6 @@ impl AwaitResponse {
         let parties = Parties { local, peer, session_id, suite };
         let exchange = Exchange { parties, transcript, rekey: None };
         Ok(Answer::Accepted(Box::new(Accepted { exchange, expires })))
-    }
-
-    fn rejected(
-        mut self,
-        response: &Response,
-        rejection: &Rejection,
-        anchor: &TrustAnchor,
-        now: UnixTime,
-    ) -> Result<Answer, HandshakeError> {
-        if rejection.request_id != self.request_id {
-            return Err(HandshakeError::Mismatch("request_id"));
-        }
-        if &rejection.agent_id != self.peer.agent_id() {
-            return Err(HandshakeError::Mismatch("agent_id"));
-        }
-        self.verify(
-            response,
-            &rejection.certificate,
-            SignatureLabel::Reject,
-            &rejection.signature,
-            (anchor, now),
-        )?;
-        Ok(Answer::Rejected(rejection.decision.clone()))
-    }
-
-    /// The certificate must hold the key that M1 named; a renewed certificate of the same key is fine.
-    fn verify(
-        &mut self,
-        response: &Response,
-        certificate: &AgentCertificate,
-        label: SignatureLabel,
-        proof: &Signature,
-        (anchor, now): (&TrustAnchor, UnixTime),
-    ) -> Result<(), HandshakeError> {
-        let provider = self.local.provider();
-        let peer = anchor.verify(provider, certificate.clone(), Some(self.peer.agent_id()), now)?;
-        if peer.key_id() != self.peer.key_id() {
-            return Err(HandshakeError::Mismatch("certificate"));
-        }
-        self.transcript.absorb_message(response);
-        signature::verify(provider, peer.public_key(), label, self.transcript.hash(), proof)?;
-        self.transcript.absorb_signature(proof);
-        self.peer = peer;
-        Ok(())
     }
 }
 
