@@ -26,7 +26,7 @@ pub struct CommonArgs {
     #[arg(long, env = "A2A_LISTEN", value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
 
-    /// Where keys, certificates and logs live [default: ./data/<program>]
+    /// Where keys, certificates and logs live [default: ./data/PROGRAM]
     #[arg(long, env = "A2A_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 

@@ -37,7 +37,7 @@ where
     }
 }
 
-/// A body of at most `limit` bytes that arrives within [`BODY_TIMEOUT`].
+/// A body of at most `limit` bytes that arrives within 10 s.
 pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     let Ok(read) = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, limit)).await else {
         return Err(ApiError::of_status(StatusCode::REQUEST_TIMEOUT));

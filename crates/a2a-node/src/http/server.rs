@@ -45,7 +45,7 @@ impl BoundServer {
     }
 
     /// Serves `routes`, inside [`limits`], until `shutdown` is ready; then refuses new connections and gives the open
-    /// ones [`DRAIN_TIMEOUT`] to end.
+    /// ones 5 s to end.
     pub async fn run(
         self,
         routes: Router,
