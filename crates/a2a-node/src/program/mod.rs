@@ -21,8 +21,9 @@ pub use agent::run;
 
 /// Reads argv and environment; ends the process with 2 (or 0 after `--help`) if that is all there is to do.
 pub fn parse<A: Args>(program: &'static str, about: &'static str) -> A {
-    let command = Command::new(program).about(about).version(env!("CARGO_PKG_VERSION"));
-    let matches = A::augment_args(command).get_matches();
+    let command = Command::new(program).version(env!("CARGO_PKG_VERSION"));
+    // The arguments bring a description of themselves; people want the program's.
+    let matches = A::augment_args(command).about(about).long_about(None).get_matches();
     A::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 

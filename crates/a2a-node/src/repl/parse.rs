@@ -47,7 +47,8 @@ fn arguments(line: &str, free_text: &[&str]) -> Result<Vec<String>, CommandError
 fn explain(error: &clap::Error) -> CommandError {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
-        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        // The likeliest comes last.
+        Some(ContextValue::Strings(texts)) => texts.last().cloned(),
         _ => None,
     };
     if error.kind() == ErrorKind::InvalidSubcommand {

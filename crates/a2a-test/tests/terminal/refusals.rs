@@ -29,6 +29,7 @@ fn what_is_wrong_is_named_with_what_to_do_next() {
         terminal.sees_beginning(&format!("  → {next}"));
     };
     told(&mut traveller, "seetup", "there is no command `seetup`", "did you mean `setup`?");
+    told(&mut traveller, "sned", "there is no command `sned`", "did you mean `send`?");
     told(&mut traveller, "info", "this agent has no certificate yet", "run `setup`");
     told(&mut traveller, "keyexchange", "there are no active sessions", "`request`");
     traveller.command("setup");
