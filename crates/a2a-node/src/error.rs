@@ -38,6 +38,14 @@ pub enum NodeError {
         /// What is presented.
         presented: KeyId,
     },
+    /// At first contact: a root is at hand, and whoever answers does not hold it.
+    #[error("whoever answers at {url} is not the controller whose root stands in {file}")]
+    ControllerNotOfRoot {
+        /// Where it was sought.
+        url: String,
+        /// The file with the root.
+        file: String,
+    },
     /// The controller gave no answer.
     #[error("no answer from the controller at {url}: {reason}")]
     ControllerUnreachable {
@@ -173,6 +181,7 @@ impl NodeError {
             Self::ControllerUnconfirmed { .. } => "controller_unconfirmed",
             Self::ControllerChanged { .. } => "controller_changed",
             Self::ControllerMismatch { .. } => "controller_mismatch",
+            Self::ControllerNotOfRoot { .. } => "controller_not_of_root",
             Self::ControllerUnreachable { .. } => "controller_unreachable",
             Self::ControllerRefused { .. } => "controller_refused",
             Self::PeerUnreachable { .. } => "peer_unreachable",
@@ -211,6 +220,11 @@ impl NodeError {
             }
             Self::ControllerMismatch { .. } => {
                 "check the address and the fingerprint with whoever runs the controller".into()
+            }
+            Self::ControllerNotOfRoot { .. } => {
+                "check the address; if the file is from another controller, name the right one with --ca-file, \
+                 or give the fingerprint with --controller-fingerprint"
+                    .into()
             }
             Self::ControllerUnreachable { .. } => {
                 "start the controller, or give its address with --controller".into()

@@ -119,7 +119,7 @@ impl AgentNode {
     }
 
     /// The statement as a TLS server under the root in `certs/ca.pem` makes it; `None` if there is no such
-    /// file, or the controller is not the one that wrote it.
+    /// file. A server that does not chain to a root that is there is refused: no person is asked to overrule it.
     async fn info_vouched_for_by_ca_file(&self) -> Result<Option<ControllerInfo>, NodeError> {
         let path = &self.state.config.ca_file;
         let pem = match tokio::fs::read_to_string(path).await {
@@ -133,7 +133,8 @@ impl AgentNode {
             Ok(info) => Ok(Some(info)),
             Err(ClientError::Tls(reason)) => {
                 tracing::warn!(%reason, file = %path.display(), "the controller does not chain to this root");
-                Ok(None)
+                let (url, file) = (self.state.config.controller.to_string(), path.display().to_string());
+                Err(NodeError::ControllerNotOfRoot { url, file })
             }
             Err(error) => Err(self.controller_failed(error)),
         }

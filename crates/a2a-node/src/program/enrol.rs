@@ -53,6 +53,7 @@ fn may_pass(error: &NodeError) -> bool {
         NodeError::ControllerUnreachable { .. }
             | NodeError::ControllerRefused { .. }
             | NodeError::ControllerUnconfirmed { .. }
+            | NodeError::ControllerNotOfRoot { .. }
     )
 }
 

@@ -54,12 +54,12 @@ async fn an_unknown_controller_is_believed_only_once_a_person_confirms_its_finge
 }
 
 #[tokio::test]
-async fn the_root_of_another_controller_vouches_for_nobody() {
+async fn whoever_does_not_hold_the_root_at_hand_is_refused_and_nobody_is_asked() {
     let (world, other) = (World::start().await, World::start().await);
     let agent = world
         .stranger("helper", |settings| settings.config.ca_file = other.controller().ca_file().to_owned())
         .await;
-    assert_eq!(agent.setup().await.unwrap_err().code(), "controller_unconfirmed");
+    assert_eq!(agent.setup().await.unwrap_err().code(), "controller_not_of_root");
 }
 
 #[tokio::test]
