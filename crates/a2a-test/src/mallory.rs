@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use a2a_core::agent_id::AgentId;
-use a2a_core::certificate::verify::{TrustAnchor, VerifiedCertificate};
+use a2a_core::certificate::verify::{VerifiedCertificate, Verifier};
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::signature::{self, Signature, SignatureLabel};
 use a2a_core::handshake::initiator::{self, Accepted, Answer, AwaitResponse, Wish};
@@ -35,7 +35,7 @@ pub struct Mallory {
     /// Her client.
     pub raw: Raw,
     /// What she verifies with, when she does.
-    pub anchor: TrustAnchor,
+    pub verifier: Verifier,
     clock: Clock,
 }
 
@@ -69,7 +69,7 @@ impl Mallory {
             life: Duration::from_hours(24),
         });
         let clock = world.clock.clone();
-        Self { credential, server, raw: Raw::default(), anchor: world.anchor(), clock }
+        Self { credential, server, raw: Raw::default(), verifier: world.verifier(), clock }
     }
 
     /// Posts JSON to an agent.
@@ -105,7 +105,7 @@ impl Mallory {
     pub async fn agree(&self, world: &World, agent: &Agent) -> Agreed {
         let Step { next, message: request } = self.request(&agent.certificate(world));
         let response: Response = self.post(agent, REQUEST, &request).await.read_as();
-        let answer = next.receive(&response, &self.anchor, self.clock.now()).unwrap();
+        let answer = next.receive(&response, &self.verifier, self.clock.now()).unwrap();
         let Answer::Accepted(accepted) = answer else { panic!("rejected") };
         Agreed { request, response, accepted: *accepted }
     }

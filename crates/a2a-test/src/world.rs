@@ -9,7 +9,8 @@ use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::authority::Authority;
 use a2a_core::certificate::card::AgentCard;
 use a2a_core::certificate::enrolment::EnrolmentRequest;
-use a2a_core::certificate::verify::TrustAnchor;
+use a2a_core::certificate::revocation::RevocationContent;
+use a2a_core::certificate::verify::{TrustAnchor, Verifier};
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::{Provider, available};
 use a2a_core::handshake::Credential;
@@ -128,6 +129,15 @@ impl World {
         self.authority(available()[0]).anchor()
     }
 
+    /// As [`World::anchor`], for what a peer shows: with a list that revokes nothing.
+    pub fn verifier(&self) -> Verifier {
+        let (now, anchor) = (self.clock.now(), self.anchor());
+        let authority = self.authority(available()[0]);
+        let list = authority.revocations(RevocationContent::default(), Duration::from_hours(30 * 24), now);
+        let revocations = list.unwrap().verify(available()[0], &anchor, now).unwrap();
+        Verifier { anchor, revocations }
+    }
+
     /// A credential that the controller's key has signed behind the controller's back: with it, a test can be
     /// anybody.
     pub fn certify(&self, wish: &Certified<'_>) -> Credential {
@@ -154,7 +164,7 @@ impl World {
 
     fn authority(&self, provider: Provider) -> Authority {
         let key = keys::signing_key(self.key_name, provider);
-        Authority::new(self.config.controller_id.clone(), Arc::clone(&key), provider)
+        Authority::new(self.config.controller_id.clone(), key, provider)
     }
 
     /// Keeps the directory for as long as it lives.

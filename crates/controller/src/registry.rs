@@ -141,6 +141,7 @@ mod tests {
     use a2a_core::certificate::enrolment::EnrolmentRequest;
     use a2a_core::crypto::kx::Suite;
     use a2a_core::crypto::provider::aws_lc::PROVIDER;
+    use a2a_core::crypto::signature::SigningKey;
     use a2a_core::wire::Hex;
     use a2a_node::tls::TlsKey;
 
@@ -165,7 +166,8 @@ mod tests {
         };
         let nonce = Hex::random(PROVIDER).unwrap();
         let request = EnrolmentRequest::new(card, nonce, String::new(), &*agent).unwrap();
-        let authority = Authority::new("controller".parse().unwrap(), controller.into(), PROVIDER);
+        let controller: Arc<dyn SigningKey> = controller.into();
+        let authority = Authority::new("controller".parse().unwrap(), controller, PROVIDER);
         authority.issue(&request, Duration::from_hours(1), NOW).unwrap()
     }
 

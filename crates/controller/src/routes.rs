@@ -6,6 +6,7 @@ use std::sync::Arc;
 use a2a_core::certificate::enrolment::{
     Challenge, ChallengeRequest, ControllerInfo, Directory, EnrolmentRequest, EnrolmentResponse,
 };
+use a2a_core::certificate::revocation::RevocationList;
 use a2a_node::http::{ApiError, WireJson};
 use axum::extract::{ConnectInfo, State};
 use axum::routing::{get, post};
@@ -20,6 +21,7 @@ pub(crate) fn routes(controller: Arc<Controller>) -> Router {
         .route("/controller/challenge", post(challenge))
         .route("/controller/register", post(register))
         .route("/controller/agents", get(agents))
+        .route("/controller/revocations", get(revocations))
         .with_state(controller)
 }
 
@@ -46,6 +48,10 @@ async fn register(
 ) -> Result<Json<EnrolmentResponse>, ApiError> {
     controller.limit(source.ip())?;
     controller.register(value).await.map(Json)
+}
+
+async fn revocations(State(controller): Shared) -> Result<Json<RevocationList>, ApiError> {
+    controller.revocations().map(Json)
 }
 
 async fn agents(State(controller): Shared) -> Json<Directory> {

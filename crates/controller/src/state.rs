@@ -9,6 +9,7 @@ use a2a_core::agent_id::AgentId;
 use a2a_core::certificate::authority::Authority;
 use a2a_core::certificate::card::AgentCertificate;
 use a2a_core::certificate::enrolment::{Challenge, ControllerInfo, EnrolmentRequest, EnrolmentResponse};
+use a2a_core::certificate::revocation::{RevocationContent, RevocationList};
 use a2a_core::crypto::provider::Provider;
 use a2a_core::time::UnixTime;
 use a2a_core::wire::Hex;
@@ -58,7 +59,7 @@ impl Controller {
         let server_tls = server_tls(&dir, &tls, config, provider, now)?;
         let authority = Authority::new(config.controller_id.clone(), key, provider);
         let info = authority
-            .info(tls.root_pem().to_owned())
+            .info(tls.root_pem().to_owned(), Vec::new())
             .map_err(|error| NodeError::Environment(format!("the controller cannot sign: {error}")))?;
         let enroller = Enroller {
             controller_id: config.controller_id.clone(),
@@ -100,6 +101,12 @@ impl Controller {
     pub(crate) fn counts(&self) -> (usize, u64, Duration) {
         let uptime = self.clock.now().since(self.started_at);
         (self.enroller.registry.len(), self.issued.load(Ordering::Relaxed), uptime)
+    }
+
+    /// What has been revoked.
+    pub(crate) fn revocations(&self) -> Result<RevocationList, ApiError> {
+        let (content, now) = (RevocationContent::default(), self.clock.now());
+        self.enroller.authority.revocations(content, REVOCATION_LIFE, now).map_err(ApiError::internal)
     }
 
     /// Hands out a challenge.
@@ -162,5 +169,6 @@ fn server_tls(
 
 const KEY_FILE: &str = "controller.key";
 const TLS_KEY_FILE: &str = "tls.key";
+const REVOCATION_LIFE: Duration = Duration::from_hours(30 * 24);
 /// The controller's own server certificate is made anew at every start: a year.
 const TLS_LIFE: Duration = Duration::from_hours(365 * 24);

@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::card::{AgentCard, AgentCertificate};
+use super::succession::Succession;
+use super::token::JoinSecret;
 use super::verify::{CertificateError, StructureFlaw, TrustAnchor};
 use crate::agent_id::AgentId;
 use crate::crypto::CryptoError;
 use crate::crypto::provider::Provider;
-use crate::crypto::signature::{self, KeyId, PublicKey, Signature, SignatureLabel, SigningKey};
+use crate::crypto::signature::{self, KeyId, PublicKey, Signature, SignatureLabel, Signer};
 use crate::time::{UnixTime, ValidityError};
 use crate::wire::{self, Hex, WireError};
 
@@ -25,6 +27,9 @@ pub struct ControllerInfo {
     pub public_key: PublicKey,
     /// The TLS root certificate, PEM; bounded by the body's limit.
     pub tls_root: String,
+    /// How the controller came to this key, the oldest step first; at most
+    /// [`MAX_SUCCESSIONS`](super::succession::MAX_SUCCESSIONS). Each proves itself.
+    pub successions: Vec<Succession>,
     /// `SIG(ControllerInfo, JCS(all the fields above))` by that key.
     pub signature: Signature,
 }
@@ -34,11 +39,12 @@ impl ControllerInfo {
     pub fn sign(
         controller_id: AgentId,
         tls_root: String,
-        key: &dyn SigningKey,
+        successions: Vec<Succession>,
+        key: &dyn Signer,
     ) -> Result<Self, EnrolmentError> {
-        let unsigned = Signature(Vec::new().into());
         let public_key = key.public_key().clone();
-        let mut info = Self { controller_id, public_key, tls_root, signature: unsigned };
+        let mut info =
+            Self { controller_id, public_key, tls_root, successions, signature: Signature::none() };
         info.signature = signature::sign(key, SignatureLabel::ControllerInfo, &info.signed_message()?)?;
         Ok(info)
     }
@@ -51,7 +57,8 @@ impl ControllerInfo {
         let (key, label) = (&self.public_key, SignatureLabel::ControllerInfo);
         signature::verify(provider, key, label, &message, &self.signature)
             .map_err(|_| CertificateError::ControllerSignature)?;
-        Ok(TrustAnchor { controller_id: self.controller_id.clone(), public_key: self.public_key.clone() })
+        let (controller_id, public_key) = (self.controller_id.clone(), self.public_key.clone());
+        Ok(TrustAnchor { controller_id, public_key, former: Vec::new() })
     }
 
     /// SHA-256 of the controller's DER `SubjectPublicKeyInfo`: what people compare.
@@ -97,6 +104,9 @@ pub struct EnrolmentRequest {
     pub nonce: Hex<32>,
     /// PKCS#10 request, PEM, for the TLS key that the card pins; bounded by the body's limit.
     pub tls_csr: String,
+    /// The join token's secret, where the controller wants one.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::present")]
+    pub join_token: Option<JoinSecret>,
 }
 
 impl EnrolmentRequest {
@@ -105,14 +115,14 @@ impl EnrolmentRequest {
         agent_card: AgentCard,
         nonce: Hex<32>,
         tls_csr: String,
-        key: &dyn SigningKey,
+        key: &dyn Signer,
     ) -> Result<Self, EnrolmentError> {
         if agent_card.public_key != *key.public_key() {
             return Err(EnrolmentError::NotTheCardsKey);
         }
         let message = agent_card.enrolment_message(&nonce)?;
         let agent_signature = signature::sign(key, SignatureLabel::Enrolment, &message)?;
-        Ok(Self { agent_card, agent_signature, nonce, tls_csr })
+        Ok(Self { agent_card, agent_signature, nonce, tls_csr, join_token: None })
     }
 
     /// Checks that the sender holds the card's key and used it on this card and this challenge.
@@ -121,6 +131,62 @@ impl EnrolmentRequest {
         let (key, label) = (&self.agent_card.public_key, SignatureLabel::Enrolment);
         signature::verify(provider, key, label, &message, &self.agent_signature)
             .map_err(|_| EnrolmentError::Possession)
+    }
+}
+
+/// The body of `POST /controller/renew`: an agent that is enrolled asks for a new certificate, with its key or with a
+/// new one. Answered as an enrolment is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewalRequest {
+    /// What the agent says of itself, with the key that it wants certified.
+    pub agent_card: AgentCard,
+    /// `SIG(Enrolment, JCS({"agent_card", "nonce"}))` by the card's key.
+    pub agent_signature: Signature,
+    /// If the card's key is new: `SIG(Rekey, the same)` by the key that the controller knows.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::present")]
+    pub former_signature: Option<Signature>,
+    /// The controller's challenge.
+    pub nonce: Hex<32>,
+    /// PKCS#10 request, PEM, for the TLS key that the card pins; bounded by the body's limit.
+    pub tls_csr: String,
+}
+
+impl RenewalRequest {
+    /// Signs `agent_card` for this challenge with `key`, which must be the card's, and with the `former` key, if the
+    /// card's takes its place.
+    pub fn new(
+        agent_card: AgentCard,
+        nonce: Hex<32>,
+        tls_csr: String,
+        key: &dyn Signer,
+        former: Option<&dyn Signer>,
+    ) -> Result<Self, EnrolmentError> {
+        let message = agent_card.enrolment_message(&nonce)?;
+        let former = former.map(|former| signature::sign(former, SignatureLabel::Rekey, &message));
+        let former_signature = former.transpose()?;
+        let EnrolmentRequest { agent_card, agent_signature, nonce, tls_csr, .. } =
+            EnrolmentRequest::new(agent_card, nonce, tls_csr, key)?;
+        Ok(Self { agent_card, agent_signature, former_signature, nonce, tls_csr })
+    }
+
+    /// Checks that the key that the controller `known`s for this agent is the card's, or agreed to the card's.
+    pub fn verify_continuity(&self, provider: Provider, known: &PublicKey) -> Result<(), EnrolmentError> {
+        if self.agent_card.public_key == *known {
+            return Ok(());
+        }
+        let signature = self.former_signature.as_ref().ok_or(EnrolmentError::Continuity)?;
+        let message = self.agent_card.enrolment_message(&self.nonce)?;
+        signature::verify(provider, known, SignatureLabel::Rekey, &message, signature)
+            .map_err(|_| EnrolmentError::Continuity)
+    }
+}
+
+/// What is left of a renewal once its continuity has been verified.
+impl From<RenewalRequest> for EnrolmentRequest {
+    fn from(request: RenewalRequest) -> Self {
+        let RenewalRequest { agent_card, agent_signature, nonce, tls_csr, .. } = request;
+        Self { agent_card, agent_signature, nonce, tls_csr, join_token: None }
     }
 }
 
@@ -172,6 +238,12 @@ pub enum EnrolmentError {
     /// The agent does not hold the card's key, or signed another card or challenge.
     #[error("the signature does not prove possession of the card's key; ask for a new challenge")]
     Possession,
+    /// The key that is known for the agent is not the card's, and has not agreed to it.
+    #[error("the key that is enrolled for this agent did not sign the new one")]
+    Continuity,
+    /// The key is one that others can factor.
+    #[error("the card's key is weak: {0}; make another")]
+    WeakKey(&'static str),
     /// Our misuse: signing with a key other than the card's.
     #[error("the signing key is not the card's")]
     NotTheCardsKey,

@@ -1,6 +1,7 @@
 //! Offline verification against the controller's key.
 //!
-//! Nothing is fetched, and revocation is not looked up.
+//! Nothing is fetched. What a peer shows goes through a [`Verifier`], which looks up revocation; a [`TrustAnchor`]
+//! alone is for what the controller itself has just handed over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::card::{AgentCard, AgentCertificate, MAX_METHODS};
+use super::revocation::{RevocationError, Revocations, Standing};
+use super::succession::FormerKey;
 use crate::PROTOCOL_VERSION;
 use crate::agent_id::{AgentAddress, AgentId};
 use crate::crypto::provider::Provider;
@@ -25,6 +28,40 @@ pub struct TrustAnchor {
     pub controller_id: AgentId,
     /// The key that certifies agents.
     pub public_key: PublicKey,
+    /// Keys that it has succeeded and under which certificates may still be good.
+    #[serde(default)]
+    pub former: Vec<FormerKey>,
+}
+
+/// How peers are verified: the controller, and what it has revoked.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    /// The controller.
+    pub anchor: TrustAnchor,
+    /// Its list.
+    pub revocations: Revocations,
+}
+
+impl Verifier {
+    /// As [`TrustAnchor::verify`], and between validity and name: the list may be relied on at `now`, and does not
+    /// say that the certificate is void or superseded.
+    pub fn verify(
+        &self,
+        provider: Provider,
+        certificate: AgentCertificate,
+        expected: Option<&AgentId>,
+        now: UnixTime,
+    ) -> Result<VerifiedCertificate, CertificateError> {
+        let verified = self.anchor.verify(provider, certificate, None, now)?;
+        self.revocations.check_fresh(now)?;
+        match self.revocations.standing(verified.certificate()) {
+            Standing::Good => {}
+            Standing::Superseded => return Err(CertificateError::Superseded),
+            Standing::Revoked => return Err(CertificateError::Revoked),
+        }
+        check_name(&verified, expected)?;
+        Ok(verified)
+    }
 }
 
 impl TrustAnchor {
@@ -34,7 +71,7 @@ impl TrustAnchor {
     }
 
     /// Verifies in this order: structure, controller key id, controller signature, agent signature, validity
-    /// at `now`, and the name, if the caller expects one.
+    /// at `now`, and the name, if the caller expects one. Does not look up revocation: that is [`Verifier`]'s.
     pub fn verify(
         &self,
         provider: Provider,
@@ -43,15 +80,13 @@ impl TrustAnchor {
         now: UnixTime,
     ) -> Result<VerifiedCertificate, CertificateError> {
         let validity = self.check_structure(&certificate)?;
-        self.check_controller(&certificate)?;
-        self.check_signatures(provider, &certificate)?;
+        let key = self.check_controller(&certificate, now)?;
+        check_signatures(provider, &certificate, key)?;
         validity.check(now)?;
-        let found = &certificate.agent_card.agent_id;
-        if let Some(expected) = expected.filter(|expected| *expected != found) {
-            return Err(CertificateError::WrongName { expected: expected.clone(), found: found.clone() });
-        }
         let key_id = certificate.agent_card.public_key.key_id();
-        Ok(VerifiedCertificate(Arc::new(Verified { certificate, key_id, validity })))
+        let verified = VerifiedCertificate(Arc::new(Verified { certificate, key_id, validity }));
+        check_name(&verified, expected)?;
+        Ok(verified)
     }
 
     /// What can be told without a signature; yields when both card and certificate hold.
@@ -61,7 +96,8 @@ impl TrustAnchor {
         if certificate.expires_at > card.expires_at {
             return Err(StructureFlaw::OutlivesCard);
         }
-        if card.public_key == self.public_key {
+        let mut keys = self.former.iter().map(|former| &former.public_key).chain([&self.public_key]);
+        if keys.any(|key| card.public_key == *key) {
             return Err(StructureFlaw::ControllersKey);
         }
         let certified = Validity::new(certificate.issued_at, certificate.expires_at)?;
@@ -69,35 +105,53 @@ impl TrustAnchor {
         Ok(Validity::new(begins, certified.expires_at())?)
     }
 
-    fn check_controller(&self, certificate: &AgentCertificate) -> Result<(), CertificateError> {
+    /// Finds the key that has to have certified: the present one, or one whose time as a former one is not over.
+    fn check_controller(
+        &self,
+        certificate: &AgentCertificate,
+        now: UnixTime,
+    ) -> Result<&PublicKey, CertificateError> {
         let (expected, found) = (self.fingerprint(), certificate.controller_key_id);
-        if found != expected {
-            return Err(CertificateError::WrongController { expected, found });
-        }
+        let former = || self.former.iter().find(|former| former.public_key.key_id() == found);
+        let key = match former() {
+            _ if found == expected => &self.public_key,
+            Some(former) if now < former.until => &former.public_key,
+            _ => return Err(CertificateError::WrongController { expected, found }),
+        };
         if certificate.controller_id != self.controller_id {
             return Err(CertificateError::WrongControllerName {
                 expected: self.controller_id.clone(),
                 found: certificate.controller_id.clone(),
             });
         }
-        Ok(())
+        Ok(key)
     }
+}
 
-    fn check_signatures(
-        &self,
-        provider: Provider,
-        certificate: &AgentCertificate,
-    ) -> Result<(), CertificateError> {
-        let certified = certificate.certified_message().map_err(StructureFlaw::from)?;
-        let signature = &certificate.controller_signature;
-        signature::verify(provider, &self.public_key, SignatureLabel::Certificate, &certified, signature)
-            .map_err(|_| CertificateError::ControllerSignature)?;
+fn check_signatures(
+    provider: Provider,
+    certificate: &AgentCertificate,
+    controller: &PublicKey,
+) -> Result<(), CertificateError> {
+    let certified = certificate.certified_message().map_err(StructureFlaw::from)?;
+    let signature = &certificate.controller_signature;
+    signature::verify(provider, controller, SignatureLabel::Certificate, &certified, signature)
+        .map_err(|_| CertificateError::ControllerSignature)?;
 
-        let card = &certificate.agent_card;
-        let stated = card.enrolment_message(&certificate.nonce).map_err(StructureFlaw::from)?;
-        let signature = &certificate.agent_signature;
-        signature::verify(provider, &card.public_key, SignatureLabel::Enrolment, &stated, signature)
-            .map_err(|_| CertificateError::AgentSignature)
+    let card = &certificate.agent_card;
+    let stated = card.enrolment_message(&certificate.nonce).map_err(StructureFlaw::from)?;
+    let signature = &certificate.agent_signature;
+    signature::verify(provider, &card.public_key, SignatureLabel::Enrolment, &stated, signature)
+        .map_err(|_| CertificateError::AgentSignature)
+}
+
+fn check_name(certificate: &VerifiedCertificate, expected: Option<&AgentId>) -> Result<(), CertificateError> {
+    let found = certificate.agent_id();
+    match expected {
+        Some(expected) if expected != found => {
+            Err(CertificateError::WrongName { expected: expected.clone(), found: found.clone() })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -225,6 +279,16 @@ pub enum CertificateError {
     /// clocks is wrong.
     #[error("certificate is not valid now: {0}")]
     Validity(#[from] ValidityError),
+    /// The controller has taken it back. Nothing to be done from this side; the peer's operator asks the controller's.
+    #[error("the certificate has been revoked")]
+    Revoked,
+    /// The agent has a newer one: this one is a left-over, or somebody's who found it. Fetch it anew from the peer.
+    #[error("the certificate has been superseded: the agent has a newer one")]
+    Superseded,
+    /// Whether it has been revoked cannot be told: the list is too old, or the clock is wrong. Have the controller
+    /// reached, then try again.
+    #[error("whether it has been revoked cannot be told: {0}")]
+    Revocations(#[from] RevocationError),
     /// Good, but another agent's. Check the address and the id that were asked for.
     #[error("the certificate belongs to {found}, not to {expected}; check address and agent id")]
     WrongName {

@@ -17,7 +17,7 @@ pub use super::public_key::{KeyId, PublicKey};
 use crate::wire::Base64;
 
 /// Signs `message` for the use that `label` names.
-pub fn sign(key: &dyn SigningKey, label: SignatureLabel, message: &[u8]) -> Result<Signature, CryptoError> {
+pub fn sign(key: &dyn Signer, label: SignatureLabel, message: &[u8]) -> Result<Signature, CryptoError> {
     let signature = key.sign_pss(&signed_content(label, message))?;
     Ok(Signature(Base64::from(signature)))
 }
@@ -40,8 +40,16 @@ pub enum SignatureLabel {
     Enrolment,
     /// The controller certifies an agent.
     Certificate,
-    /// The controller states its identity and its TLS root.
+    /// The controller states its identity, its TLS root and how it came to its key.
     ControllerInfo,
+    /// An agent's former key agrees to the key that takes its place.
+    Rekey,
+    /// The controller says which certificates are void.
+    RevocationList,
+    /// The controller's former key names its successor.
+    Succession,
+    /// The controller's new key agrees.
+    Successor,
     /// M1: an agent asks for a session.
     Request,
     /// M2: the peer's person or policy consents.
@@ -58,10 +66,14 @@ pub enum SignatureLabel {
 
 impl SignatureLabel {
     /// Every label there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Enrolment,
         Self::Certificate,
         Self::ControllerInfo,
+        Self::Rekey,
+        Self::RevocationList,
+        Self::Succession,
+        Self::Successor,
         Self::Request,
         Self::Accept,
         Self::Reject,
@@ -76,6 +88,10 @@ impl SignatureLabel {
             Self::Enrolment => "enrolment",
             Self::Certificate => "certificate",
             Self::ControllerInfo => "controller-info",
+            Self::Rekey => "rekey",
+            Self::RevocationList => "revocation-list",
+            Self::Succession => "succession",
+            Self::Successor => "successor",
             Self::Request => "request",
             Self::Accept => "accept",
             Self::Reject => "reject",
@@ -91,15 +107,26 @@ impl SignatureLabel {
 #[serde(transparent)]
 pub struct Signature(pub Base64);
 
-/// A private key that signs. Loaded once, shared behind an `Arc`. Its `Debug` shows the public half alone.
-pub trait SigningKey: Debug + Send + Sync {
+impl Signature {
+    /// What stands in the signature's place until there is one.
+    pub(crate) fn none() -> Self {
+        Self(Vec::new().into())
+    }
+}
+
+/// Whoever signs: a key in memory, or one that a token or a service holds and that never leaves it. Shared behind an
+/// `Arc`. Its `Debug` shows the public half alone.
+pub trait Signer: Debug + Send + Sync {
     /// The other half.
     fn public_key(&self) -> &PublicKey;
 
     /// RSASSA-PSS over `message`, salt of 32 bytes; as long as the modulus. The signature is verified before
     /// it is returned, so that a fault in the computation never leaves the machine.
     fn sign_pss(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
+}
 
+/// A signer whose private key is in memory, and can be kept in a file.
+pub trait SigningKey: Signer {
     /// PKCS#8 DER (RFC 5958), for storage alone.
     fn to_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, CryptoError>;
 }

@@ -13,7 +13,7 @@ use super::messages::{
 use super::transcript::Transcript;
 use super::{Credential, HandshakeError, Step, best_common_suite};
 use crate::PROTOCOL_VERSION;
-use crate::certificate::verify::{TrustAnchor, VerifiedCertificate};
+use crate::certificate::verify::{VerifiedCertificate, Verifier};
 use crate::crypto::kx::Suite;
 use crate::crypto::signature::{self, Signature, SignatureLabel};
 use crate::session::{FrameType, Opened, RekeyPolicy, Session, SessionError};
@@ -93,10 +93,10 @@ impl AwaitResponse {
     pub fn receive(
         mut self,
         response: &Response,
-        anchor: &TrustAnchor,
+        verifier: &Verifier,
         now: UnixTime,
     ) -> Result<Answer, HandshakeError> {
-        self.verify(response, anchor, now)?;
+        self.verify(response, verifier, now)?;
         match response {
             Response::Accepted(acceptance) => self.accepted(acceptance, now),
             Response::Rejected(rejection) => Ok(Answer::Rejected(rejection.decision.clone())),
@@ -108,7 +108,7 @@ impl AwaitResponse {
     fn verify(
         &mut self,
         response: &Response,
-        anchor: &TrustAnchor,
+        verifier: &Verifier,
         now: UnixTime,
     ) -> Result<(), HandshakeError> {
         let (label, request_id, agent_id, certificate, proof) = match response {
@@ -126,7 +126,7 @@ impl AwaitResponse {
             return Err(HandshakeError::Mismatch("agent_id"));
         }
         let provider = self.local.provider();
-        let peer = anchor.verify(provider, certificate.clone(), Some(agent_id), now)?;
+        let peer = verifier.verify(provider, certificate.clone(), Some(agent_id), now)?;
         if peer.key_id() != self.peer.key_id() {
             return Err(HandshakeError::Mismatch("certificate"));
         }

@@ -14,7 +14,7 @@ use super::messages::{
 use super::transcript::Transcript;
 use super::{Credential, HandshakeError, Step, best_common_suite};
 use crate::PROTOCOL_VERSION;
-use crate::certificate::verify::{TrustAnchor, VerifiedCertificate};
+use crate::certificate::verify::{VerifiedCertificate, Verifier};
 use crate::crypto::kx::Suite;
 use crate::crypto::signature::{self, Signature, SignatureLabel};
 use crate::session::{FrameType, RekeyPolicy, Session, SessionError};
@@ -39,7 +39,7 @@ impl PendingRequest {
     /// What needs memory is the caller's to check: that the nonce is new, and that the peer does not ask too often.
     pub fn verify(
         local: Credential,
-        anchor: &TrustAnchor,
+        verifier: &Verifier,
         request: Request,
         now: UnixTime,
     ) -> Result<Self, HandshakeError> {
@@ -56,7 +56,7 @@ impl PendingRequest {
         check_freshness(request.timestamp, request.expires, now)?;
         let suite = choose_suite(&request.suites, &own.certificate().agent_card.suites)?;
         let certificate = request.certificate.clone();
-        let peer = anchor.verify(local.provider(), certificate, Some(&request.agent_id), now)?;
+        let peer = verifier.verify(local.provider(), certificate, Some(&request.agent_id), now)?;
         if peer.key_id() == own.key_id() {
             return Err(HandshakeError::SelfPeer);
         }

@@ -7,6 +7,7 @@ use a2a_core::certificate::enrolment::{
     Challenge, ChallengeRequest, ControllerInfo, Directory, EnrolmentRequest, EnrolmentResponse,
     MAX_DIRECTORY,
 };
+use a2a_core::certificate::revocation::{MAX_REVOCATIONS, RevocationList};
 use a2a_core::certificate::verify::VerifiedCertificate;
 use a2a_core::crypto::signature::KeyId;
 use a2a_core::handshake::Credential;
@@ -35,6 +36,7 @@ impl AgentNode {
 
         let controller = HttpsClient::new(trust_in::rooted(&trust.tls_root)?)?;
         let response = self.enrol(&controller).await?;
+        self.fetch_revocations(&trust, &controller).await?;
         progress(Progress::Registered);
 
         let certificate = self.check_issued(&trust, &response)?;
@@ -163,6 +165,20 @@ impl AgentNode {
             .post_json(&base.join("/controller/register"), &request, MAX_HANDSHAKE_BODY, TIMEOUT)
             .await
             .map_err(|error| self.controller_failed(error))
+    }
+
+    async fn fetch_revocations(&self, trust: &Trust, controller: &HttpsClient) -> Result<(), NodeError> {
+        let url = self.state.config.controller.join("/controller/revocations");
+        let list: RevocationList = controller
+            .get_json(&url, MAX_REVOCATIONS, TIMEOUT)
+            .await
+            .map_err(|error| self.controller_failed(error))?;
+        let identity = &self.state.identity;
+        let list =
+            list.verify(identity.provider, &trust.anchor, self.state.clock.now()).map_err(|error| {
+                NodeError::ControllerRefused { code: "bad_revocations".into(), message: error.to_string() }
+            })?;
+        identity.take_revocations(list)
     }
 
     fn card(&self, now: UnixTime, life: Duration) -> Result<AgentCard, NodeError> {

@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::card::AgentCertificate;
-use a2a_core::certificate::verify::TrustAnchor;
+use a2a_core::certificate::revocation::{RevocationList, Revocations};
+use a2a_core::certificate::verify::{TrustAnchor, Verifier};
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::Provider;
 use a2a_core::crypto::signature::SigningKey;
@@ -52,6 +53,7 @@ pub(crate) struct Identity {
 struct Papers {
     trust: Option<Trust>,
     credential: Option<Credential>,
+    revocations: Option<Revocations>,
 }
 
 impl Identity {
@@ -66,7 +68,11 @@ impl Identity {
         let tls_key = TlsKey::load_or_generate(&dir, TLS_KEY_FILE)?;
         let trust: Option<Trust> = dir.read_json(TRUST_FILE)?;
         let stored: Option<StoredCertificate> = dir.read_json(CERTIFICATE_FILE)?;
-        let mut papers = Papers { trust, credential: None };
+        let mut papers = Papers { trust, credential: None, revocations: None };
+        if let (Some(trust), Some(list)) = (&papers.trust, dir.read_json::<RevocationList>(REVOCATIONS_FILE)?)
+        {
+            papers.revocations = list.verify(provider, &trust.anchor, now).ok();
+        }
         let mut tls_chain = None;
         if let (Some(trust), Some(stored)) = (&papers.trust, stored) {
             match trust
@@ -90,13 +96,14 @@ impl Identity {
     }
 
     /// What this agent acts with; an error if it has no certificate or the certificate has ended.
-    pub(crate) fn credential(&self, now: UnixTime) -> Result<(Credential, TrustAnchor), NodeError> {
+    pub(crate) fn credential(&self, now: UnixTime) -> Result<(Credential, Verifier), NodeError> {
         let papers = self.papers.read().unwrap_or_else(PoisonError::into_inner);
         let (Some(credential), Some(trust)) = (&papers.credential, &papers.trust) else {
             return Err(NodeError::NotEnrolled);
         };
         credential.certificate().check_validity(now).map_err(|_| NodeError::CertificateExpired)?;
-        Ok((credential.clone(), trust.anchor.clone()))
+        let revocations = papers.revocations.clone().ok_or(NodeError::NotEnrolled)?;
+        Ok((credential.clone(), Verifier { anchor: trust.anchor.clone(), revocations }))
     }
 
     pub(crate) fn certificate(&self) -> Option<AgentCertificate> {
@@ -126,6 +133,13 @@ impl Identity {
         Ok(())
     }
 
+    /// Takes a verified list, on disk first.
+    pub(crate) fn take_revocations(&self, revocations: Revocations) -> Result<(), NodeError> {
+        self.dir.write_json(REVOCATIONS_FILE, revocations.list())?;
+        self.papers.write().unwrap_or_else(PoisonError::into_inner).revocations = Some(revocations);
+        Ok(())
+    }
+
     /// Takes a verified certificate, on disk first.
     pub(crate) fn take(&self, credential: Credential, tls_chain: String) -> Result<(), NodeError> {
         let certificate = credential.certificate().certificate().clone();
@@ -137,5 +151,6 @@ impl Identity {
 
 const KEY_FILE: &str = "identity.key";
 const TLS_KEY_FILE: &str = "tls.key";
+const REVOCATIONS_FILE: &str = "revocations.json";
 const TRUST_FILE: &str = "trust.json";
 const CERTIFICATE_FILE: &str = "certificate.json";

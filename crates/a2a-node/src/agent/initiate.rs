@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::card::AgentCertificate;
-use a2a_core::certificate::verify::{TrustAnchor, VerifiedCertificate};
+use a2a_core::certificate::verify::{VerifiedCertificate, Verifier};
 use a2a_core::handshake::initiator::{self, Accepted, Answer, REQUEST_LIFETIME, Wish};
 use a2a_core::handshake::messages::{DecidedBy, Established, KeyExchangeReply, Request, Response};
 use a2a_core::handshake::{Credential, HandshakeError, Step};
@@ -32,14 +32,14 @@ impl AgentNode {
         expected: &AgentId,
     ) -> Result<VerifiedCertificate, NodeError> {
         let now = self.state.clock.now();
-        let (credential, anchor) = self.state.identity.credential(now)?;
+        let (credential, verifier) = self.state.identity.credential(now)?;
         let client = HttpsClient::new(trust_in::unauthenticated()?)?;
         let certificate: AgentCertificate = client
             .get_json(&address.join("/agent/certificate"), MAX_CERTIFICATE, FETCH_TIMEOUT)
             .await
             .map_err(|error| fetch_failed(error, address))?;
         let found = certificate.agent_card.agent_id.clone();
-        let verified = anchor.verify(credential.provider(), certificate, None, now).map_err(|error| {
+        let verified = verifier.verify(credential.provider(), certificate, None, now).map_err(|error| {
             NodeError::PeerCertificate { address: address.to_string(), reason: error.to_string() }
         })?;
         if &found != expected {
@@ -96,7 +96,7 @@ impl AgentNode {
         progress: OnProgress<'_>,
     ) -> Result<Accepted, NodeError> {
         let now = self.state.clock.now();
-        let (credential, anchor) = self.state.identity.credential(now)?;
+        let (credential, verifier) = self.state.identity.credential(now)?;
         let failed = |error| handshake_failed(peer, error);
         let (local, asked) = (credential.clone(), peer.clone());
         let made = self.state.pool.run(move || initiator::request(local, asked, wish, now)).await?;
@@ -104,7 +104,7 @@ impl AgentNode {
         progress(Progress::RequestSent);
         let response = self.await_answer(peer, &message).await?;
         let now = self.state.clock.now();
-        let verified = self.state.pool.run(move || next.receive(&response, &anchor, now)).await?;
+        let verified = self.state.pool.run(move || next.receive(&response, &verifier, now)).await?;
         match verified.map_err(failed)? {
             Answer::Accepted(accepted) => Ok(*accepted),
             Answer::Rejected(decision) if decision.by == DecidedBy::PolicyTimeout => {
@@ -223,10 +223,7 @@ impl AgentNode {
     }
 
     /// The pinned controller, for verifying what a peer presents.
-    pub(crate) fn credential_and_anchor(
-        &self,
-        now: UnixTime,
-    ) -> Result<(Credential, TrustAnchor), NodeError> {
+    pub(crate) fn credential_and_verifier(&self, now: UnixTime) -> Result<(Credential, Verifier), NodeError> {
         self.state.identity.credential(now)
     }
 }

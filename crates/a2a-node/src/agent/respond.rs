@@ -36,11 +36,11 @@ impl AgentNode {
             return held(answer).await;
         }
         let now = self.state.clock.now();
-        let (credential, anchor) = self.credential_and_anchor(now).map_err(|_| not_enrolled())?;
+        let (credential, verifier) = self.credential_and_verifier(now).map_err(|_| not_enrolled())?;
         if request.timestamp < self.state.takes_requests_from {
             return Err(stale());
         }
-        let verify = move || PendingRequest::verify(credential, &anchor, request, now);
+        let verify = move || PendingRequest::verify(credential, &verifier, request, now);
         let pending = self.state.pool.run(verify).await.map_err(ApiError::internal)?;
         let pending = pending.map_err(|error| from_handshake(&error))?;
         let answer = self.admit(pending, body)?;

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::crypto::CryptoError;
 use crate::crypto::aead::{Aead, AeadKey, NONCE_LEN};
-use crate::crypto::signature::{PublicKey, SigningKey};
+use crate::crypto::signature::{PublicKey, Signer, SigningKey};
 
 /// The one value of [`AwsLc`].
 pub const PROVIDER: Provider = &AwsLc;
@@ -108,7 +108,7 @@ impl Debug for RsaKey {
     }
 }
 
-impl SigningKey for RsaKey {
+impl Signer for RsaKey {
     fn public_key(&self) -> &PublicKey {
         &self.public
     }
@@ -123,7 +123,9 @@ impl SigningKey for RsaKey {
             .map_err(|_| CryptoError::Library("RSA signing gave a wrong signature"))?;
         Ok(signature)
     }
+}
 
+impl SigningKey for RsaKey {
     fn to_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         let der: Pkcs8V1Der<'_> =
             self.pair.as_der().map_err(|_| CryptoError::Library("RSA private key has no encoding"))?;
