@@ -17,7 +17,7 @@ use crate::agent_id::{AgentAddress, AgentId};
 use crate::crypto::provider::Provider;
 use crate::crypto::signature::{self, KeyId, PublicKey, SignatureLabel};
 use crate::text::FreeText;
-use crate::time::{UnixTime, Validity, ValidityError};
+use crate::time::{CLOCK_SKEW, UnixTime, Validity, ValidityError};
 use crate::wire::{Hex, WireError};
 
 /// The controller as an agent knows it after first contact: all that is needed to verify other agents.
@@ -60,6 +60,31 @@ impl Verifier {
             Standing::Revoked => return Err(CertificateError::Revoked),
         }
         check_name(&verified, expected)?;
+        Ok(verified)
+    }
+
+    /// Verifies what a peer sends in a live session in place of its `former` certificate, with the same key or with
+    /// another: the same agent's, under the same controller, valid at `now`, not revoked and not an older one.
+    ///
+    /// As for the session itself, it does not matter whether the list is fresh or the certificate superseded: a revoked
+    /// agent gets no new certificate.
+    pub fn verify_renewal(
+        &self,
+        provider: Provider,
+        certificate: AgentCertificate,
+        former: &VerifiedCertificate,
+        now: UnixTime,
+    ) -> Result<VerifiedCertificate, CertificateError> {
+        let verified = self.anchor.verify(provider, certificate, Some(former.agent_id()), now)?;
+        let certificate = verified.certificate();
+        if self.revocations.standing(certificate) == Standing::Revoked {
+            return Err(CertificateError::Revoked);
+        }
+        // Two controllers behind one address may differ by the skew.
+        let (issued_at, known) = (certificate.issued_at, former.certificate().issued_at);
+        if issued_at.saturating_add(CLOCK_SKEW) < known {
+            return Err(CertificateError::Older { known, found: issued_at });
+        }
         Ok(verified)
     }
 }
@@ -285,6 +310,14 @@ pub enum CertificateError {
     /// The agent has a newer one: this one is a left-over, or somebody's who found it. Fetch it anew from the peer.
     #[error("the certificate has been superseded: the agent has a newer one")]
     Superseded,
+    /// Sent as a renewal, and issued before the one that is known. The peer misbehaves.
+    #[error("issued at {found}, before the one at {known} that it shall renew")]
+    Older {
+        /// When the known one was issued.
+        known: UnixTime,
+        /// When the one that came was issued.
+        found: UnixTime,
+    },
     /// Whether it has been revoked cannot be told: the list is too old, or the clock is wrong. Have the controller
     /// reached, then try again.
     #[error("whether it has been revoked cannot be told: {0}")]

@@ -13,9 +13,16 @@ pub const NONCE_LEN: usize = 12;
 /// Bytes in a GCM tag, appended to the ciphertext.
 pub const TAG_LEN: usize = 16;
 
-/// A traffic key. Held by one direction of one session for one epoch.
+/// A key: held by one direction of one session for one epoch, or by whoever seals a file.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct AeadKey(pub(crate) [u8; KEY_LEN]);
+
+impl AeadKey {
+    /// Takes a key that was derived elsewhere, as from a passphrase; the caller wipes the original.
+    pub fn from_bytes(bytes: &[u8; KEY_LEN]) -> Self {
+        Self(*bytes)
+    }
+}
 
 impl Debug for AeadKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

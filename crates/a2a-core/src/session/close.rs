@@ -30,4 +30,6 @@ pub enum CloseReason {
     Expired,
     /// The program stops.
     Shutdown,
+    /// One of the two certificates has been revoked.
+    Revoked,
 }

@@ -44,6 +44,9 @@ pub enum FrameType {
     Close = 4,
     /// A message of a fresh exchange inside the session.
     Rekey = 5,
+    /// The sender's renewed certificate, canonical JSON of at most [`MAX_CERTIFICATE`](crate::wire::MAX_CERTIFICATE)
+    /// bytes: for [`Verifier::verify_renewal`](crate::certificate::Verifier::verify_renewal).
+    Certificate = 6,
 }
 
 /// How far one direction has been received.
@@ -90,7 +93,7 @@ impl TryFrom<u8> for FrameType {
     type Error = WireError;
 
     fn try_from(number: u8) -> Result<Self, WireError> {
-        [Self::Confirm, Self::Text, Self::Data, Self::Close, Self::Rekey]
+        [Self::Confirm, Self::Text, Self::Data, Self::Close, Self::Rekey, Self::Certificate]
             .into_iter()
             .find(|frame_type| *frame_type as u8 == number)
             .ok_or(WireError::Frames("a frame of an unknown type"))

@@ -81,7 +81,7 @@ fn possession_is_proved_for_this_card_and_challenge() {
 #[test]
 fn controller_info_is_signed() {
     for world in worlds() {
-        let info = world.authority().info("root".into()).unwrap();
+        let info = world.authority().info("root".into(), Vec::new()).unwrap();
         let json = serde_json::to_vec(&info).unwrap();
         let received: ControllerInfo = wire::from_json(&json, wire::MAX_HANDSHAKE_BODY).unwrap();
         assert_eq!(received.verify(world.provider), Ok(world.anchor()));

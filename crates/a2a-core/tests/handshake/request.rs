@@ -114,7 +114,7 @@ fn at(timestamp: UnixTime, expires: UnixTime, now: UnixTime) -> Result<(), Hands
     let mut request = pair.asked().message;
     (request.timestamp, request.expires) = (timestamp, expires);
     request.signature = signed(&pair.initiator, SignatureLabel::Request, &Transcript::new(), &request);
-    PendingRequest::verify(pair.responder, &anchor(), request, now).map(|_| ())
+    PendingRequest::verify(pair.responder, verifier(), request, now).map(|_| ())
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn rejected() -> (AwaitResponse, Transcript, Rejection) {
 }
 
 fn refused(state: AwaitResponse, rejection: Rejection) -> HandshakeError {
-    state.receive(&sent(&Response::Rejected(Box::new(rejection))), &anchor(), NOW).unwrap_err()
+    state.receive(&sent(&Response::Rejected(Box::new(rejection))), verifier(), NOW).unwrap_err()
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn a_rejection_names_who_decided_and_when() {
         let asked = pair.asked();
         let response =
             pair.verify(&asked.message).unwrap().reject(DecidedBy::PolicyTimeout, after(5)).unwrap();
-        let answer = asked.next.receive(&sent(&response), &anchor(), after(6)).unwrap();
+        let answer = asked.next.receive(&sent(&response), verifier(), after(6)).unwrap();
         let Answer::Rejected(decision) = answer else { panic!("accepted") };
         assert_eq!(decision, Decision { by: DecidedBy::PolicyTimeout, at: after(5) });
     }

@@ -1,7 +1,7 @@
 //! Frames and acknowledgements on the wire, and what a log may show of a session.
 
 use a2a_core::session::frame::{decode_frames, encode_frames};
-use a2a_core::session::{Ack, Frame, SessionError};
+use a2a_core::session::{Ack, CloseReason, Frame, FrameType, SessionError};
 use a2a_core::wire::{Base64, WireError, from_json};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused_and_what_is_read_is_written_the_same(
         id in any::<u128>(),
-        frames in prop::collection::vec((any::<u32>(), 0..1_u64 << 53, 0..7_u8, prop::collection::vec(any::<u8>(), 0..40)), 0..4),
+        frames in prop::collection::vec((any::<u32>(), 0..1_u64 << 53, 0..8_u8, prop::collection::vec(any::<u8>(), 0..40)), 0..4),
         rest in prop::collection::vec(any::<u8>(), 0..3),
     ) {
         let mut body = Uuid::from_u128(id).as_bytes().to_vec();
@@ -57,7 +57,7 @@ proptest! {
             body.extend(ciphertext);
         }
         body.extend(&rest);
-        let known = |frame_type: u8| matches!(frame_type, 0 | 1 | 2 | 4 | 5);
+        let known = |frame_type: u8| matches!(frame_type, 0 | 1 | 2 | 4 | 5 | 6);
         let good = !frames.is_empty() && rest.is_empty() && frames.iter().all(|frame| known(frame.2));
         match decode_frames(&body) {
             Ok(decoded) => {
@@ -108,6 +108,33 @@ fn a_frame_as_json_has_these_fields_and_no_others() {
         assert!(read_with(&frame, field, value.clone()).is_err(), "{field} {value}");
     }
     assert_eq!(read_with(&frame, "seq", json!((1_u64 << 53) - 1)).unwrap().seq, (1 << 53) - 1);
+}
+
+#[test]
+fn types_and_reasons_have_these_words() {
+    let types = [
+        (FrameType::Confirm, "confirm"),
+        (FrameType::Text, "text"),
+        (FrameType::Data, "data"),
+        (FrameType::Close, "close"),
+        (FrameType::Rekey, "rekey"),
+        (FrameType::Certificate, "certificate"),
+    ];
+    for (frame_type, word) in types {
+        assert_eq!(json!(frame_type), word);
+        assert_eq!(serde_json::from_value::<FrameType>(word.into()).unwrap(), frame_type);
+    }
+    let reasons = [
+        (CloseReason::Done, "done"),
+        (CloseReason::Idle, "idle"),
+        (CloseReason::Expired, "expired"),
+        (CloseReason::Shutdown, "shutdown"),
+        (CloseReason::Revoked, "revoked"),
+    ];
+    for (reason, word) in reasons {
+        assert_eq!(json!(reason), word);
+        assert_eq!(serde_json::from_value::<CloseReason>(word.into()).unwrap(), reason);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use a2a_core::crypto::CryptoError;
 use a2a_core::crypto::aead::{Aead, AeadKey};
 use a2a_core::crypto::provider::{CryptoProvider, Decapsulator, Encapsulated, Provider};
-use a2a_core::crypto::signature::{PublicKey, SigningKey};
+use a2a_core::crypto::signature::{PublicKey, Signer, SigningKey};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -134,7 +134,7 @@ impl ScriptedKey {
     }
 }
 
-impl SigningKey for ScriptedKey {
+impl Signer for ScriptedKey {
     fn public_key(&self) -> &PublicKey {
         self.inner.public_key()
     }
@@ -146,7 +146,9 @@ impl SigningKey for ScriptedKey {
         self.verifier.verify_pss(self.public_key(), message, &signature)?;
         Ok(signature)
     }
+}
 
+impl SigningKey for ScriptedKey {
     fn to_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         self.inner.to_pkcs8_der()
     }

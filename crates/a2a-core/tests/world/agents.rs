@@ -5,7 +5,9 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use a2a_core::agent_id::AgentId;
-use a2a_core::certificate::{AgentCard, AgentCertificate, Authority, EnrolmentRequest, TrustAnchor};
+use a2a_core::certificate::{
+    AgentCard, AgentCertificate, Authority, EnrolmentRequest, RevocationContent, TrustAnchor, Verifier,
+};
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::{Provider, available};
 use a2a_core::crypto::signature::SigningKey;
@@ -119,6 +121,20 @@ impl Draft {
 /// Whom everybody trusts.
 pub(crate) fn anchor() -> TrustAnchor {
     authority(Key::Controller, available()[0]).anchor()
+}
+
+/// What everybody verifies with: nothing is revoked.
+pub(crate) fn verifier() -> &'static Verifier {
+    static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| verifier_with(RevocationContent::default()));
+    &VERIFIER
+}
+
+/// The same, the controller having revoked something [`NOW`]. The list is good for [`DAY`].
+pub(crate) fn verifier_with(content: RevocationContent) -> Verifier {
+    let (provider, anchor) = (available()[0], anchor());
+    let list = authority(Key::Controller, provider).revocations(content, DAY, NOW).unwrap();
+    let revocations = list.verify(provider, &anchor, NOW).unwrap();
+    Verifier { anchor, revocations }
 }
 
 fn authority(key: Key, provider: Provider) -> Authority {

@@ -15,7 +15,7 @@ use a2a_core::handshake::transcript::Transcript;
 use a2a_core::handshake::{Credential, HandshakeError, Step};
 use a2a_core::session::{RekeyPolicy, Session};
 
-use super::{NOW, anchor, helper, sent, traveller};
+use super::{NOW, helper, sent, traveller, verifier};
 
 pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
@@ -72,7 +72,7 @@ impl Pair {
 
     /// What the responder says of an M1.
     pub(crate) fn verify(&self, request: &Request) -> Result<PendingRequest, HandshakeError> {
-        PendingRequest::verify(self.responder.clone(), &anchor(), sent(request), NOW)
+        PendingRequest::verify(self.responder.clone(), verifier(), sent(request), NOW)
     }
 
     pub(crate) fn decided(&self) -> Decided {
@@ -142,7 +142,7 @@ impl Pair {
 
 /// The initiator's view of an M2 that says yes.
 pub(crate) fn accept(state: AwaitResponse, response: &Response) -> Result<Accepted, HandshakeError> {
-    match state.receive(response, &anchor(), NOW)? {
+    match state.receive(response, verifier(), NOW)? {
         Answer::Accepted(accepted) => Ok(*accepted),
         Answer::Rejected(decision) => panic!("rejected: {decision:?}"),
     }

@@ -140,7 +140,7 @@ impl Channel {
                 Ok(())
             }
             FrameType::Rekey => self.rekey_received(node, entry, opener, payload).await,
-            FrameType::Data | FrameType::Confirm | FrameType::Close => {
+            FrameType::Data | FrameType::Confirm | FrameType::Close | FrameType::Certificate => {
                 Err(SessionError::BadContent("no use for this type here"))
             }
         }

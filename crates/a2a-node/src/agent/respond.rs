@@ -276,7 +276,7 @@ impl AgentNode {
 
 fn cause_of(close: Close) -> CloseCause {
     match close.reason {
-        CloseReason::Done | CloseReason::Shutdown => CloseCause::ClosedByPeer,
+        CloseReason::Done | CloseReason::Shutdown | CloseReason::Revoked => CloseCause::ClosedByPeer,
         CloseReason::Idle => CloseCause::Idle,
         CloseReason::Expired => CloseCause::Expired,
     }

@@ -92,11 +92,11 @@ fn receive(case: &Case, provider: Provider) -> Result<(), String> {
     match case.place {
         "M1" => {
             let request: Request = read(&case.body)?;
-            PendingRequest::verify(pair.responder, &anchor(), request, case.now).map(drop).map_err(shown)
+            PendingRequest::verify(pair.responder, verifier(), request, case.now).map(drop).map_err(shown)
         }
         "M2" => {
             let response: Response = read(&case.body)?;
-            pair.decided().initiator.receive(&response, &anchor(), case.now).map(drop).map_err(shown)
+            pair.decided().initiator.receive(&response, verifier(), case.now).map(drop).map_err(shown)
         }
         "M3" | "M5" => receive_key_exchange(&pair, case),
         "M4" => {
