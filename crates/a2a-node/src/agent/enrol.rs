@@ -48,10 +48,11 @@ impl AgentNode {
             expires_at: certificate.expires_at(),
         };
         let identity = &self.state.identity;
-        let credential = Credential::new(identity.provider, identity.key.clone(), certificate)
+        let credential = Credential::new(identity.provider, identity.key.clone(), certificate.clone())
             .map_err(|error| NodeError::Environment(error.to_string()))?;
         self.state.server_tls.replace(&identity.tls_key, &response.tls_chain)?;
         identity.take(credential, response.tls_chain)?;
+        self.on_renewed(&certificate).await;
         progress(Progress::CertificateStored);
         Ok(report)
     }
@@ -178,7 +179,9 @@ impl AgentNode {
             list.verify(identity.provider, &trust.anchor, self.state.clock.now()).map_err(|error| {
                 NodeError::ControllerRefused { code: "bad_revocations".into(), message: error.to_string() }
             })?;
-        identity.take_revocations(list)
+        identity.take_revocations(list.clone())?;
+        self.on_revocations(&list).await;
+        Ok(())
     }
 
     fn card(&self, now: UnixTime, life: Duration) -> Result<AgentCard, NodeError> {

@@ -18,6 +18,7 @@ mod messages;
 mod outbox;
 mod sessions;
 mod sweep;
+mod upkeep;
 
 mod peers;
 mod pool;
