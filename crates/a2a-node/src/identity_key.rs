@@ -1,4 +1,4 @@
-//! The RSA key that is an agent's or the controller's identity: made once, kept as a secret file.
+//! The RSA key that is an agent's or the controller's identity: made once, kept in a directory of keys.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use a2a_core::crypto::provider::Provider;
 use a2a_core::crypto::signature::SigningKey;
 
 use crate::error::NodeError;
-use crate::store::DataDir;
+use crate::keys::KeyDir;
 
-/// Reads the key from the secret file `name` (PKCS#8, DER), or makes it and stores it there.
+/// Reads the key from the file `name` (PKCS#8, DER), or makes it and stores it there.
 pub fn load_or_generate(
-    dir: &DataDir,
+    dir: &KeyDir,
     name: &str,
     provider: Provider,
 ) -> Result<Arc<dyn SigningKey>, NodeError> {
     let unusable = |error| NodeError::Environment(format!("{}: {error}", dir.path().join(name).display()));
-    if let Some(der) = dir.read_secret(name)? {
+    if let Some(der) = dir.read(name)? {
         return Ok(provider.load_signing_key(&der).map_err(unusable)?.into());
     }
     let key = provider.generate_signing_key().map_err(unusable)?;
-    dir.write_secret(name, &key.to_pkcs8_der().map_err(unusable)?)?;
+    dir.write(name, &key.to_pkcs8_der().map_err(unusable)?)?;
     Ok(key.into())
 }

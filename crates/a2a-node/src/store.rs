@@ -1,7 +1,7 @@
 //! A program's files: one directory that one process owns, with atomic and durable writes.
 //!
-//! It knows nothing of what it keeps. Secrets are files that only their owner may read; a file that others can read
-//! is refused rather than mended, since its content may be known already.
+//! It knows nothing of what it keeps. Private keys lie in a [`KeyDir`](crate::keys::KeyDir), which reads and writes with
+//! the functions of this module.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
@@ -14,6 +14,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::error::NodeError;
+use crate::seal::SealError;
 
 /// A directory that this process has to itself for as long as the value lives.
 #[derive(Debug)]
@@ -52,41 +53,11 @@ impl DataDir {
 
     /// The content of a file, or `None` if there is no such file.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.path.join(name);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(StoreError::Io { path, source }),
-        }
+        read_file(&self.path.join(name))
     }
 
     /// Replaces a file as a whole; when this returns, the new content survives a power cut.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        write_file(&self.path.join(name), bytes, SECRET_MODE)
-    }
-
-    /// As [`DataDir::read`], for a secret: refuses a file that group or others may touch.
-    pub fn read_secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
-        let path = self.path.join(name);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(StoreError::Io { path, source }),
-        };
-        // Of the open file, not of the path: nobody can swap it in between.
-        let metadata = file.metadata().map_err(at(&path))?;
-        if metadata.permissions().mode() & 0o077 != 0 {
-            return Err(StoreError::Exposed { path });
-        }
-        // Room for all of it at once: a growing buffer would leave copies behind.
-        let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX).min(SECRET_LIMIT);
-        let mut bytes = Zeroizing::new(Vec::with_capacity(len + 1));
-        file.take(len as u64).read_to_end(&mut bytes).map_err(at(&path))?;
-        Ok(Some(bytes))
-    }
-
-    /// As [`DataDir::write`], for a secret: only the owner may read it.
-    pub fn write_secret(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         write_file(&self.path.join(name), bytes, SECRET_MODE)
     }
 
@@ -112,6 +83,40 @@ pub(crate) fn make_private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// The content of a file, or `None` if there is no such file.
+pub fn read_file(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// The content of a file that is nobody else's affair, or `None` if there is no such file; refuses one that group or
+/// others may touch.
+pub(crate) fn read_secret(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StoreError::Io { path: path.to_owned(), source }),
+    };
+    // Of the open file, not of the path: nobody can swap it in between.
+    let metadata = file.metadata().map_err(at(path))?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return Err(StoreError::Exposed { path: path.to_owned() });
+    }
+    // Room for all of it at once: a growing buffer would leave copies behind.
+    let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX).min(SECRET_LIMIT);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(len + 1));
+    file.take(len as u64).read_to_end(&mut bytes).map_err(at(path))?;
+    Ok(Some(bytes))
+}
+
+/// Makes what has happened to a directory's names survive a power cut.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(at(dir))
+}
+
 /// Whether a directory is empty, or has been opened as a [`DataDir`] before.
 fn is_ours(path: &Path) -> io::Result<bool> {
     Ok(path.join(LOCK_FILE).exists() || fs::read_dir(path)?.next().is_none())
@@ -127,7 +132,7 @@ pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError
     file.as_file().set_permissions(Permissions::from_mode(mode)).map_err(at(path))?;
     file.as_file().sync_all().map_err(at(path))?;
     file.persist(path).map_err(|error| StoreError::Io { path: path.to_owned(), source: error.error })?;
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(at(dir))
+    sync_dir(dir)
 }
 
 /// Why a file could not be read or written.
@@ -151,6 +156,23 @@ pub enum StoreError {
     Exposed {
         /// The file.
         path: PathBuf,
+    },
+    /// A key is sealed, and there is no passphrase.
+    #[error(
+        "{} is sealed: say where its passphrase comes from with --passphrase-from prompt, file:PATH or credential:NAME",
+        path.display()
+    )]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key cannot be sealed or opened.
+    #[error("{}: {source}", path.display())]
+    Sealing {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: SealError,
     },
     /// What stands in a file is not what should.
     #[error("{} is damaged ({reason}): restore it from a backup, or move it away and start anew", path.display())]
@@ -176,13 +198,13 @@ impl From<StoreError> for NodeError {
     }
 }
 
-fn at(path: &Path) -> impl Fn(io::Error) -> StoreError {
+pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::Io { path: path.clone(), source }
 }
 
 const LOCK_FILE: &str = "lock";
-const SECRET_MODE: u32 = 0o600;
+pub(crate) const SECRET_MODE: u32 = 0o600;
 /// The longest secret that is read, in bytes; an RSA-4096 key takes 2.4 KiB.
 const SECRET_LIMIT: usize = 64 * 1024;
 
@@ -231,26 +253,6 @@ mod tests {
             fs::read_dir(parent.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["file", LOCK_FILE]);
-    }
-
-    #[test]
-    fn a_secret_that_others_can_touch_is_refused() {
-        let parent = tempfile::tempdir().unwrap();
-        let dir = DataDir::open(parent.path()).unwrap();
-        assert!(dir.read_secret("key").unwrap().is_none());
-        dir.write_secret("key", b"secret").unwrap();
-        let path = parent.path().join("key");
-        assert_eq!(mode(&path), 0o600);
-        assert_eq!(**dir.read_secret("key").unwrap().unwrap(), *b"secret");
-        for exposed in [0o640, 0o604, 0o620, 0o601] {
-            fs::set_permissions(&path, Permissions::from_mode(exposed)).unwrap();
-            let refused = dir.read_secret("key").unwrap_err();
-            assert!(matches!(refused, StoreError::Exposed { .. }), "{exposed:o}");
-            assert!(refused.to_string().contains(&format!("chmod 600 {}", path.display())));
-        }
-        // Writing it again closes it.
-        dir.write_secret("key", b"new").unwrap();
-        assert_eq!(**dir.read_secret("key").unwrap().unwrap(), *b"new");
     }
 
     #[test]

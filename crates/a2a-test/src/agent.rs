@@ -45,6 +45,7 @@ pub struct Settings {
 impl Settings {
     pub(crate) fn new(world: &World, name: &str) -> Self {
         let config = AgentConfig {
+            passphrase: None,
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: world.path().join(name),
             ca_file: world.ca_file().to_owned(),

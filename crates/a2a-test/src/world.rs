@@ -55,6 +55,7 @@ impl World {
     async fn new(key_name: &'static str, clock: Clock) -> Self {
         let dir = Arc::new(TempDir::new().unwrap());
         let config = ControllerConfig {
+            passphrase: None,
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: dir.path().join("controller"),
             ca_file: dir.path().join("certs/ca.pem"),

@@ -26,7 +26,7 @@ pub fn run() -> ExitCode {
 }
 
 async fn live(args: ControllerArgs) -> Result<ExitCode, CommandError> {
-    let config = args.resolve();
+    let config = args.resolve()?;
     let headless = args.common.headless;
     if headless && args.common.exec.is_some() {
         let error = CommandError::usage("--headless reads no commands, and --exec brings some");

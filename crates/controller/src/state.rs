@@ -18,6 +18,7 @@ use a2a_node::clock::Clock;
 use a2a_node::error::NodeError;
 use a2a_node::http::ApiError;
 use a2a_node::identity_key;
+use a2a_node::keys::KeyDir;
 use a2a_node::store::DataDir;
 use a2a_node::tls::{ServerTls, TlsKey};
 use axum::http::StatusCode;
@@ -54,9 +55,10 @@ impl Controller {
     ) -> Result<(Arc<Self>, ServerTls), NodeError> {
         let now = clock.now();
         let dir = DataDir::open(&config.data_dir)?;
-        let key = identity_key::load_or_generate(&dir, KEY_FILE, provider)?;
-        let tls = TlsAuthority::load_or_generate(&dir, &config.controller_id, now)?;
-        let server_tls = server_tls(&dir, &tls, config, provider, now)?;
+        let keys = KeyDir::open(&config.data_dir, config.passphrase.clone())?;
+        let key = identity_key::load_or_generate(&keys, KEY_FILE, provider)?;
+        let tls = TlsAuthority::load_or_generate(&keys, &config.controller_id, now)?;
+        let server_tls = server_tls(&keys, &tls, config, provider, now)?;
         let authority = Authority::new(config.controller_id.clone(), key, provider);
         let info = authority
             .info(tls.root_pem().to_owned(), Vec::new())
@@ -152,13 +154,13 @@ impl Controller {
 }
 
 fn server_tls(
-    dir: &DataDir,
+    keys: &KeyDir,
     authority: &TlsAuthority,
     config: &ControllerConfig,
     provider: Provider,
     now: UnixTime,
 ) -> Result<ServerTls, NodeError> {
-    let key = TlsKey::load_or_generate(dir, TLS_KEY_FILE)?;
+    let key = TlsKey::load_or_generate(keys, TLS_KEY_FILE)?;
     let serial = Hex::random(provider).map_err(|error| NodeError::Environment(error.to_string()))?;
     let term = Term { issued_at: now, expires_at: now.saturating_add(TLS_LIFE), serial };
     let mut names = config.tls_names.clone();

@@ -10,7 +10,8 @@ use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::time::{CLOCK_SKEW, UnixTime};
 use a2a_core::wire::Hex;
 use a2a_node::error::NodeError;
-use a2a_node::store::{DataDir, write_file};
+use a2a_node::keys::KeyDir;
+use a2a_node::store::{read_file, write_file};
 use a2a_node::tls::{self, TlsError, TlsKey};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
@@ -36,14 +37,14 @@ pub(crate) struct Term {
 }
 
 impl TlsAuthority {
-    /// Reads the root from the data directory, or makes it and stores it there.
+    /// Reads the root from the directory of keys, or makes it and stores it there.
     pub(crate) fn load_or_generate(
-        dir: &DataDir,
+        dir: &KeyDir,
         controller_id: &AgentId,
         now: UnixTime,
     ) -> Result<Self, NodeError> {
         let key = TlsKey::load_or_generate(dir, KEY_FILE)?;
-        let root_pem = if let Some(pem) = dir.read(ROOT_FILE)? {
+        let root_pem = if let Some(pem) = read_file(&dir.path().join(ROOT_FILE))? {
             String::from_utf8_lossy(&pem).into_owned()
         } else {
             let pem = root_certificate(&key, controller_id, now)?;

@@ -34,6 +34,7 @@ fn provider() -> Provider {
 
 fn config(dir: &Path) -> ControllerConfig {
     ControllerConfig {
+        passphrase: None,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         data_dir: dir.join("data"),
         ca_file: dir.join("certs/ca.pem"),

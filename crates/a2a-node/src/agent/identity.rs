@@ -14,9 +14,11 @@ use a2a_core::crypto::signature::SigningKey;
 use a2a_core::handshake::Credential;
 use a2a_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::error::NodeError;
 use crate::identity_key;
+use crate::keys::KeyDir;
 use crate::store::DataDir;
 use crate::tls::TlsKey;
 
@@ -47,6 +49,8 @@ pub(crate) struct Identity {
     pub(crate) key: Arc<dyn SigningKey>,
     pub(crate) tls_key: TlsKey,
     papers: RwLock<Papers>,
+    /// How peers are verified now: told anew when a list is taken or a successor of the controller's key followed.
+    verifier: watch::Sender<Option<Verifier>>,
 }
 
 #[derive(Debug, Default)]
@@ -56,16 +60,24 @@ struct Papers {
     revocations: Option<Revocations>,
 }
 
+impl Papers {
+    fn verifier(&self) -> Option<Verifier> {
+        let (trust, revocations) = (self.trust.as_ref()?, self.revocations.as_ref()?);
+        Some(Verifier { anchor: trust.anchor.clone(), revocations: revocations.clone() })
+    }
+}
+
 impl Identity {
     /// Reads what there is, and makes the keys that are missing. Returns the TLS chain that was kept with the
     /// certificate, if there is one that still holds at `now`.
     pub(crate) fn open(
         dir: DataDir,
+        keys: &KeyDir,
         provider: Provider,
         now: UnixTime,
     ) -> Result<(Self, Option<String>), NodeError> {
-        let key = identity_key::load_or_generate(&dir, KEY_FILE, provider)?;
-        let tls_key = TlsKey::load_or_generate(&dir, TLS_KEY_FILE)?;
+        let key = identity_key::load_or_generate(keys, KEY_FILE, provider)?;
+        let tls_key = TlsKey::load_or_generate(keys, TLS_KEY_FILE)?;
         let trust: Option<Trust> = dir.read_json(TRUST_FILE)?;
         let stored: Option<StoredCertificate> = dir.read_json(CERTIFICATE_FILE)?;
         let mut papers = Papers { trust, credential: None, revocations: None };
@@ -88,7 +100,13 @@ impl Identity {
                 Err(reason) => tracing::warn!(%reason, "the stored certificate is of no use; run setup"),
             }
         }
-        Ok((Self { dir, provider, key, tls_key, papers: RwLock::new(papers) }, tls_chain))
+        let verifier = watch::Sender::new(papers.verifier());
+        Ok((Self { dir, provider, key, tls_key, papers: RwLock::new(papers), verifier }, tls_chain))
+    }
+
+    /// The present verifier, and every one after it.
+    pub(crate) fn watch_verifier(&self) -> watch::Receiver<Option<Verifier>> {
+        self.verifier.subscribe()
     }
 
     pub(crate) fn trust(&self) -> Option<Trust> {
@@ -129,15 +147,21 @@ impl Identity {
     /// Pins the controller, on disk first.
     pub(crate) fn pin(&self, trust: Trust) -> Result<(), NodeError> {
         self.dir.write_json(TRUST_FILE, &trust)?;
-        self.papers.write().unwrap_or_else(PoisonError::into_inner).trust = Some(trust);
+        self.change(|papers| papers.trust = Some(trust));
         Ok(())
     }
 
     /// Takes a verified list, on disk first.
     pub(crate) fn take_revocations(&self, revocations: Revocations) -> Result<(), NodeError> {
         self.dir.write_json(REVOCATIONS_FILE, revocations.list())?;
-        self.papers.write().unwrap_or_else(PoisonError::into_inner).revocations = Some(revocations);
+        self.change(|papers| papers.revocations = Some(revocations));
         Ok(())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Papers)) {
+        let mut papers = self.papers.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut papers);
+        self.verifier.send_replace(papers.verifier());
     }
 
     /// Takes a verified certificate, on disk first.

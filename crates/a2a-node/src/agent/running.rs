@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::error::NodeError;
 use crate::event::EventSender;
 use crate::http::Server;
+use crate::keys::KeyDir;
 use crate::store::DataDir;
 use crate::tls::ServerTls;
 
@@ -66,7 +67,8 @@ impl AgentNode {
     ) -> Result<RunningAgent, NodeError> {
         let Environment { clock, provider, rekey_policy } = environment;
         let dir = DataDir::open(&config.data_dir)?;
-        let opening = move |now| Identity::open(dir, provider, now);
+        let keys = KeyDir::open(&config.data_dir, config.passphrase.clone())?;
+        let opening = move |now| Identity::open(dir, &keys, provider, now);
         let now = clock.now();
         let opened = tokio::task::spawn_blocking(move || opening(now)).await;
         let (identity, tls_chain) =

@@ -15,6 +15,7 @@ use clap::Args;
 use super::{Accept, CommonArgs};
 use crate::agent::Agent;
 use crate::error::NodeError;
+use crate::passphrase::Passphrase;
 
 /// What an agent takes.
 #[derive(Debug, Clone, Args)]
@@ -74,6 +75,8 @@ pub struct AgentConfig {
     pub listen: SocketAddr,
     /// Where keys and certificates live.
     pub data_dir: PathBuf,
+    /// Seals the keys.
+    pub passphrase: Option<Passphrase>,
     /// Where the controller's TLS root may stand.
     pub ca_file: PathBuf,
     /// The controller's address.
@@ -106,9 +109,11 @@ impl AgentArgs {
         suites.sort();
         suites.dedup();
         let unasked = if agent.unattended() { Accept::All } else { Accept::Ask };
+        let data_dir = self.common.data_dir(profile.program);
         Ok(AgentConfig {
             listen: self.common.listen(profile.port),
-            data_dir: self.common.data_dir(profile.program),
+            passphrase: self.common.passphrase(&data_dir)?,
+            data_dir,
             ca_file: self.common.ca_file.clone(),
             controller: self.controller.clone(),
             controller_fingerprint: self.controller_fingerprint,

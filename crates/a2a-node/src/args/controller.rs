@@ -8,6 +8,8 @@ use a2a_core::agent_id::AgentId;
 use clap::Args;
 
 use super::CommonArgs;
+use crate::error::NodeError;
+use crate::passphrase::Passphrase;
 
 /// What the controller takes.
 #[derive(Debug, Clone, Args)]
@@ -37,6 +39,8 @@ pub struct ControllerConfig {
     pub listen: SocketAddr,
     /// Where keys and the registry live.
     pub data_dir: PathBuf,
+    /// Seals the keys.
+    pub passphrase: Option<Passphrase>,
     /// Where the TLS root is written for agents on the same machine.
     pub ca_file: PathBuf,
     /// The id under which it certifies.
@@ -49,15 +53,17 @@ pub struct ControllerConfig {
 
 impl ControllerArgs {
     /// Completes what was told with the controller's defaults.
-    pub fn resolve(&self) -> ControllerConfig {
-        ControllerConfig {
+    pub fn resolve(&self) -> Result<ControllerConfig, NodeError> {
+        let data_dir = self.common.data_dir("controller");
+        Ok(ControllerConfig {
             listen: self.common.listen(DEFAULT_PORT),
-            data_dir: self.common.data_dir("controller"),
+            passphrase: self.common.passphrase(&data_dir)?,
+            data_dir,
             ca_file: self.common.ca_file.clone(),
             controller_id: self.controller_id.clone(),
             certificate_life: self.certificate_life,
             tls_names: self.tls_name.clone(),
-        }
+        })
     }
 }
 

@@ -9,11 +9,15 @@ mod agent;
 mod controller;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
+
+use crate::error::NodeError;
+use crate::keys::holds_sealed;
+use crate::passphrase::{Passphrase, PassphraseSource};
 
 pub use accept::Accept;
 pub use agent::{AgentArgs, AgentConfig};
@@ -33,6 +37,11 @@ pub struct CommonArgs {
     /// The controller's TLS root, which the controller writes and agents read
     #[arg(long, env = "A2A_CA_FILE", value_name = "FILE", default_value = "certs/ca.pem")]
     pub ca_file: PathBuf,
+
+    /// Where the passphrase comes from under which keys are sealed: prompt, file:PATH or credential:NAME (systemd)
+    /// [default: keys are not sealed]
+    #[arg(long, env = "A2A_PASSPHRASE_FROM", value_name = "SOURCE")]
+    pub passphrase_from: Option<PassphraseSource>,
 
     /// Commands to run instead of reading them from a person: 'setup; info'
     #[arg(long, env = "A2A_EXEC", value_name = "COMMANDS")]
@@ -64,6 +73,14 @@ impl CommonArgs {
     /// Where the program keeps its files: as told, or a directory with the program's name.
     pub fn data_dir(&self, program: &str) -> PathBuf {
         self.data_dir.clone().unwrap_or_else(|| PathBuf::from("data").join(program))
+    }
+
+    /// The passphrase for the keys in `key_dir`, if they are sealed or shall be. May ask a person: twice, if nothing
+    /// there is sealed yet. Blocks.
+    pub fn passphrase(&self, key_dir: &Path) -> Result<Option<Passphrase>, NodeError> {
+        let Some(source) = &self.passphrase_from else { return Ok(None) };
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        source.obtain(!holds_sealed(key_dir), credentials.as_deref()).map(Some)
     }
 }
 
@@ -191,6 +208,7 @@ mod tests {
             "--idle-timeout=soon",
             "--idle-timeout=0s",
             "--log-format=xml",
+            "--passphrase-from=secret",
             "--unknown",
         ] {
             assert!(AgentCommand::try_parse_from(["testing", bad]).is_err(), "{bad}");
@@ -202,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_controllers_defaults() {
-        let config = ControllerCommand::try_parse_from(["controller"]).unwrap().args.resolve();
+        let config = ControllerCommand::try_parse_from(["controller"]).unwrap().args.resolve().unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
         assert_eq!(config.data_dir, PathBuf::from("data/controller"));
         assert_eq!(config.controller_id.as_str(), "controller_001");

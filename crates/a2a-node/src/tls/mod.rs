@@ -24,7 +24,7 @@ use thiserror::Error;
 use zeroize::Zeroize;
 
 use crate::error::NodeError;
-use crate::store::DataDir;
+use crate::keys::KeyDir;
 
 pub use server::ServerTls;
 
@@ -49,9 +49,9 @@ impl TlsKey {
         Ok(Self(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?))
     }
 
-    /// Reads the key from the secret file `name`, or makes it and stores it there.
-    pub fn load_or_generate(dir: &DataDir, name: &str) -> Result<Self, NodeError> {
-        if let Some(der) = dir.read_secret(name)? {
+    /// Reads the key from the file `name`, or makes it and stores it there.
+    pub fn load_or_generate(dir: &KeyDir, name: &str) -> Result<Self, NodeError> {
+        if let Some(der) = dir.read(name)? {
             let der = PrivatePkcs8KeyDer::from(der.as_slice());
             let pair =
                 KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_ECDSA_P256_SHA256).map_err(|error| {
@@ -63,7 +63,7 @@ impl TlsKey {
             return Ok(Self(pair));
         }
         let key = Self::generate()?;
-        dir.write_secret(name, key.0.serialized_der())?;
+        dir.write(name, key.0.serialized_der())?;
         Ok(key)
     }
 
@@ -274,13 +274,13 @@ mod tests {
     #[test]
     fn a_key_survives_and_is_one_with_its_certificates() {
         let parent = tempfile::tempdir().unwrap();
-        let dir = DataDir::open(parent.path()).unwrap();
+        let dir = KeyDir::open(parent.path(), None).unwrap();
         let made = TlsKey::load_or_generate(&dir, "tls.key").unwrap().spki_sha256();
         assert_eq!(format!("{:?}", TlsKey::generate().unwrap()), "TlsKey(..)");
         let read = TlsKey::load_or_generate(&dir, "tls.key").unwrap();
         assert_eq!(made, read.spki_sha256());
         assert_eq!(certificate_key_sha256(&read.self_signed(&["a".into()]).unwrap()).unwrap(), made);
-        dir.write_secret("tls.key", b"not a key").unwrap();
+        dir.write("tls.key", b"not a key").unwrap();
         assert!(TlsKey::load_or_generate(&dir, "tls.key").unwrap_err().to_string().contains("tls.key"));
     }
 }
