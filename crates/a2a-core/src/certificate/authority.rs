@@ -98,7 +98,7 @@ impl Authority {
         Ok(certificate)
     }
 
-    /// The signature comes last: it is the dearest to check.
+    /// The key and its signature come last: they are the dearest to check.
     fn check(
         &self,
         request: &EnrolmentRequest,
@@ -124,6 +124,7 @@ impl Authority {
             let (asked, granted) = (validity.lifetime().as_secs(), lifetime.as_secs());
             return Err(EnrolmentError::TooLong { asked, granted });
         }
+        card.public_key.check_strength().map_err(EnrolmentError::WeakKey)?;
         request.verify_possession(self.provider)
     }
 }

@@ -6,6 +6,7 @@ pub mod kx;
 pub mod provider;
 mod public_key;
 pub mod signature;
+mod weak_key;
 
 use thiserror::Error;
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use spki::SubjectPublicKeyInfoRef;
 
-use super::CryptoError;
+use super::{CryptoError, weak_key};
 
 /// An RSA public key that is acceptable: 2048, 3072 or 4096 bits, e = 65537, canonical DER
 /// `SubjectPublicKeyInfo` (RFC 5280, section 4.1.2.7; RFC 3279, section 2.3.1). Cheap to clone. On the wire:
@@ -29,7 +29,7 @@ struct Inner {
     spki_der: Vec<u8>,
     pem: String,
     key_id: KeyId,
-    bits: usize,
+    modulus: Vec<u8>,
 }
 
 impl PublicKey {
@@ -46,7 +46,7 @@ impl PublicKey {
             .as_bytes()
             .and_then(|bytes| RsaPublicKeyRef::from_der(bytes).ok())
             .ok_or(CryptoError::BadKey("not an RSAPublicKey"))?;
-        let bits = checked_bits(&rsa)?;
+        let modulus = checked_modulus(&rsa)?.to_vec();
         // The decoder is strict by itself; that one key has one name does not rest on it alone.
         if encode(&rsa).ok().as_deref() != Some(spki_der) {
             return Err(CryptoError::BadKey("not canonical DER"));
@@ -54,7 +54,7 @@ impl PublicKey {
         let pem = pem::encode_string(PEM_LABEL, LineEnding::LF, spki_der)
             .map_err(|_| CryptoError::BadKey("cannot be written as PEM"))?;
         let key_id = KeyId::from(<[u8; 32]>::from(Sha256::digest(spki_der)));
-        Ok(Self(Arc::new(Inner { spki_der: spki_der.to_vec(), pem, key_id, bits })))
+        Ok(Self(Arc::new(Inner { spki_der: spki_der.to_vec(), pem, key_id, modulus })))
     }
 
     /// Reads PEM (RFC 7468): exactly what [`Self::to_pem`] writes, of which the final newline may be missing.
@@ -85,7 +85,14 @@ impl PublicKey {
 
     /// Bits in the modulus: 2048, 3072 or 4096.
     pub fn bits(&self) -> usize {
-        self.0.bits
+        self.0.modulus.len() * 8
+    }
+
+    /// Says why anybody can factor the modulus in a moment: it has a prime factor below 2^16, or two that lie close
+    /// together (1 ms for 2048 bits, 2 ms for 4096). A key that passes is not thereby a good one: whoever made it may
+    /// have done so badly in a way that does not show.
+    pub fn check_strength(&self) -> Result<(), &'static str> {
+        weak_key::check(&self.0.modulus)
     }
 }
 
@@ -114,7 +121,8 @@ impl<'de> Deserialize<'de> for PublicKey {
     }
 }
 
-fn checked_bits(rsa: &RsaPublicKeyRef<'_>) -> Result<usize, CryptoError> {
+/// Big-endian, without a leading zero.
+fn checked_modulus<'a>(rsa: &RsaPublicKeyRef<'a>) -> Result<&'a [u8], CryptoError> {
     let modulus = rsa.modulus.as_bytes();
     if rsa.public_exponent.as_bytes() != PUBLIC_EXPONENT {
         return Err(CryptoError::BadKey("public exponent is not 65537"));
@@ -128,7 +136,7 @@ fn checked_bits(rsa: &RsaPublicKeyRef<'_>) -> Result<usize, CryptoError> {
     if last & 1 == 0 {
         return Err(CryptoError::BadKey("modulus is even"));
     }
-    Ok(modulus.len() * 8)
+    Ok(modulus)
 }
 
 fn encode(rsa: &RsaPublicKeyRef<'_>) -> der::Result<Vec<u8>> {

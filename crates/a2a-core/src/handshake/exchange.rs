@@ -87,6 +87,11 @@ pub(crate) fn initiate(mut exchange: Exchange) -> Result<Step<AwaitReply, KeyExc
 }
 
 impl AwaitReply {
+    /// Who exchanges keys, for renewed certificates.
+    pub(crate) fn parties_mut(&mut self) -> &mut Parties {
+        &mut self.exchange.parties
+    }
+
     /// Verifies M4 and makes M5.
     pub(crate) fn finish(
         self,
@@ -221,6 +226,11 @@ pub(crate) struct AwaitFinish {
 }
 
 impl AwaitFinish {
+    /// Who exchanges keys, for renewed certificates.
+    pub(crate) fn parties_mut(&mut self) -> &mut Parties {
+        &mut self.exchange.parties
+    }
+
     /// Verifies M5's signature without consuming the state, so a forgery costs the honest peer nothing.
     pub(crate) fn authenticate(
         &self,

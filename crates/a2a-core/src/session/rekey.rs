@@ -3,13 +3,15 @@
 //! M3 to M6 travel once more, as sealed frames of type `rekey`, signed again by the identity keys, over a transcript
 //! that goes on from the last exchange, and salted with the last exchange's `rekey` secret. Each direction changes keys
 //! at a definite frame: the initiator's right after the frame with M5, the responder's right after the one with M6. Only
-//! the initiator begins, so two exchanges never cross.
+//! the initiator begins, so two exchanges never cross. A signature is made with the key in the last certificate that has
+//! gone the same way before it: first the one of the set-up, then those in frames of type `certificate`.
 
 use serde::{Deserialize, Serialize};
 
 use super::SessionError;
+use crate::certificate::verify::VerifiedCertificate;
 use crate::crypto::kdf::{HASH_LEN, Secret};
-use crate::handshake::Step;
+use crate::handshake::{Credential, Step};
 use crate::handshake::exchange::{self, Exchange, Parties};
 use crate::handshake::key_schedule::{DirectionSecrets, Role, SessionSecrets};
 use crate::handshake::messages::{KeyExchangeFinish, KeyExchangeInit, KeyExchangeReply};
@@ -75,6 +77,28 @@ impl Rekey {
     /// Whether an exchange is under way.
     pub fn is_under_way(&self) -> bool {
         !matches!(self.stage, Stage::Idle { .. })
+    }
+
+    /// From now on this side signs as `credential`: the same agent with a renewed certificate, perhaps under another
+    /// key. Send the certificate in a frame of type `certificate` before any frame that is made after this.
+    pub fn renew_local(&mut self, credential: Credential) {
+        self.for_all_parties(|parties| parties.local = credential.clone());
+    }
+
+    /// From now on the peer signs under `certificate`, which has been verified and came in a frame of type
+    /// `certificate`. An exchange that is under way goes on under it.
+    pub fn renew_peer(&mut self, certificate: VerifiedCertificate) {
+        self.for_all_parties(|parties| parties.peer = certificate.clone());
+    }
+
+    /// The parties of the exchanges to come and of the one that is under way.
+    fn for_all_parties(&mut self, renew: impl Fn(&mut Parties)) {
+        renew(&mut self.parties);
+        match &mut self.stage {
+            Stage::AwaitReply(state) => renew(state.parties_mut()),
+            Stage::AwaitFinish(state) => renew(state.parties_mut()),
+            Stage::Idle { .. } | Stage::AwaitDone { .. } | Stage::Failed => {}
+        }
     }
 
     /// Makes the payload that begins an exchange (about 1 ms). Only the session's initiator may; `None` while one is

@@ -3,4 +3,5 @@
 
 mod enrolment;
 mod verification;
+mod weak_keys;
 mod world;

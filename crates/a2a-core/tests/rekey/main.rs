@@ -7,4 +7,5 @@ mod world;
 
 mod flaws;
 mod live;
+mod renewal;
 mod running;
