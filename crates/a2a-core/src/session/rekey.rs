@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::SessionError;
 use crate::certificate::verify::VerifiedCertificate;
 use crate::crypto::kdf::{HASH_LEN, Secret};
-use crate::handshake::{Credential, Step};
 use crate::handshake::exchange::{self, Exchange, Parties};
 use crate::handshake::key_schedule::{DirectionSecrets, Role, SessionSecrets};
 use crate::handshake::messages::{KeyExchangeFinish, KeyExchangeInit, KeyExchangeReply};
 use crate::handshake::transcript::Transcript;
+use crate::handshake::{Credential, Step};
 use crate::wire::{self, MAX_HANDSHAKE_BODY};
 
 /// One direction's keys from a fresh exchange, for [`super::Sealer::switch`] or [`super::Opener::switch`].
