@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::card::{AgentCard, AgentCertificate};
-use super::succession::Succession;
+use super::succession::{self, Succession};
 use super::token::JoinSecret;
 use super::verify::{CertificateError, StructureFlaw, TrustAnchor};
 use crate::agent_id::AgentId;
@@ -49,16 +49,17 @@ impl ControllerInfo {
         Ok(info)
     }
 
-    /// Checks that whoever holds the stated key also stated the rest. That it is the right key, only
-    /// comparing its [fingerprint](Self::fingerprint) with a known one can tell: do that before trusting the
-    /// result.
+    /// Checks that whoever holds the stated key also stated the rest, and takes over the former keys that it vouches
+    /// for. That it is the right key, only comparing its [fingerprint](Self::fingerprint) with a known one, or
+    /// [following](TrustAnchor::follow) it from there, can tell: do that before trusting the result.
     pub fn verify(&self, provider: Provider) -> Result<TrustAnchor, CertificateError> {
         let message = self.signed_message().map_err(StructureFlaw::from)?;
         let (key, label) = (&self.public_key, SignatureLabel::ControllerInfo);
         signature::verify(provider, key, label, &message, &self.signature)
             .map_err(|_| CertificateError::ControllerSignature)?;
         let (controller_id, public_key) = (self.controller_id.clone(), self.public_key.clone());
-        Ok(TrustAnchor { controller_id, public_key, former: Vec::new() })
+        let former = succession::former_keys(provider, &controller_id, &public_key, &self.successions)?;
+        Ok(TrustAnchor { controller_id, public_key, former })
     }
 
     /// SHA-256 of the controller's DER `SubjectPublicKeyInfo`: what people compare.

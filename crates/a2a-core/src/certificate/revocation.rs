@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::card::AgentCertificate;
 use super::verify::TrustAnchor;
 use crate::agent_id::AgentId;
+use crate::crypto::CryptoError;
 use crate::crypto::provider::Provider;
 use crate::crypto::signature::{self, KeyId, Signature, SignatureLabel, Signer};
 use crate::time::{UnixTime, Validity, ValidityError};
@@ -79,8 +80,7 @@ impl RevocationList {
             not_before,
             signature: Signature::none(),
         };
-        list.signature = signature::sign(key, SignatureLabel::RevocationList, &list.signed_message()?)
-            .map_err(|_| RevocationError::Signing)?;
+        list.signature = signature::sign(key, SignatureLabel::RevocationList, &list.signed_message()?)?;
         Ok(list)
     }
 
@@ -99,8 +99,14 @@ impl RevocationList {
         }
         let validity = Validity::new(self.this_update, self.next_update)?;
         let (expected, found) = (anchor.fingerprint(), self.controller_key_id);
-        if found != expected || self.controller_id != anchor.controller_id {
+        if found != expected {
             return Err(RevocationError::WrongController { expected, found });
+        }
+        if self.controller_id != anchor.controller_id {
+            return Err(RevocationError::WrongControllerName {
+                expected: anchor.controller_id.clone(),
+                found: self.controller_id.clone(),
+            });
         }
         let message = self.signed_message()?;
         let (key, label) = (&anchor.public_key, SignatureLabel::RevocationList);
@@ -184,13 +190,22 @@ pub enum RevocationError {
     /// Serials or key ids are out of order, or stand twice.
     #[error("serials and key ids must be strictly ascending")]
     Unsorted,
-    /// Another controller's, or under a key that is not the controller's present one.
+    /// Another controller's, or under a key that is not the trusted one. Perhaps the controller has changed its key:
+    /// fetch its info and follow it.
     #[error("signed under controller key {found}, but the trusted one is {expected}")]
     WrongController {
         /// The trusted key's fingerprint.
         expected: KeyId,
         /// What the list says.
         found: KeyId,
+    },
+    /// The trusted key, under another controller's name.
+    #[error("the list of controller {found}, but the trusted one is called {expected}")]
+    WrongControllerName {
+        /// The trusted controller's name.
+        expected: AgentId,
+        /// What the list says.
+        found: AgentId,
     },
     /// It was altered or forged.
     #[error("the controller's signature does not verify: the list was altered or forged")]
@@ -207,13 +222,13 @@ pub enum RevocationError {
         /// The number that came.
         found: u64,
     },
-    /// Our misuse: the key does not sign.
-    #[error("the list cannot be signed")]
-    Signing,
+    /// Our side: the key does not sign.
+    #[error("the list cannot be signed: {0}")]
+    Signing(#[from] CryptoError),
     /// It has no canonical JSON.
     #[error(transparent)]
     Encoding(#[from] WireError),
 }
 
-/// Limit of a [`RevocationList`] as JSON, in bytes: 4 MiB, which holds some 60 000 entries.
-pub const MAX_REVOCATIONS: usize = 4 * 1024 * 1024;
+/// Limit of a [`RevocationList`] as JSON, in bytes: 16 MiB, which holds key id and serial of 150 000 agents.
+pub const MAX_REVOCATIONS: usize = 16 * 1024 * 1024;

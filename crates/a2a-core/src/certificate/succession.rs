@@ -67,8 +67,8 @@ impl Succession {
         Ok(step)
     }
 
-    fn verify(&self, provider: Provider, anchor: &TrustAnchor) -> Result<(), SuccessionError> {
-        if self.controller_id != anchor.controller_id || self.key == self.former_key {
+    fn verify(&self, provider: Provider, controller_id: &AgentId) -> Result<(), SuccessionError> {
+        if self.controller_id != *controller_id || self.key == self.former_key {
             return Err(SuccessionError::Malformed);
         }
         let message = self.signed_message()?;
@@ -92,13 +92,11 @@ impl TrustAnchor {
         presented: KeyId,
         now: UnixTime,
     ) -> Result<Self, SuccessionError> {
-        if successions.len() > MAX_SUCCESSIONS {
-            return Err(SuccessionError::TooMany(successions.len()));
-        }
+        check_number(successions)?;
         let mut anchor = self.clone();
         for step in successions {
             if anchor.fingerprint() != presented && step.former_key == anchor.public_key {
-                step.verify(provider, &anchor)?;
+                step.verify(provider, &anchor.controller_id)?;
                 anchor.former.push(FormerKey { public_key: anchor.public_key, until: step.former_until });
                 anchor.public_key = step.key.clone();
             }
@@ -109,6 +107,35 @@ impl TrustAnchor {
         anchor.former.retain(|former| now < former.until);
         Ok(anchor)
     }
+}
+
+/// The keys before `public_key`, the oldest first, as far back as `successions` lead without a gap. It is the later key
+/// that vouches for the former one here: for whoever meets the controller after it has changed its key, while other
+/// agents still show certificates under the former one.
+pub(super) fn former_keys(
+    provider: Provider,
+    controller_id: &AgentId,
+    public_key: &PublicKey,
+    successions: &[Succession],
+) -> Result<Vec<FormerKey>, SuccessionError> {
+    check_number(successions)?;
+    let (mut former, mut key) = (Vec::new(), public_key);
+    for step in successions.iter().rev() {
+        if step.key == *key {
+            step.verify(provider, controller_id)?;
+            former.push(FormerKey { public_key: step.former_key.clone(), until: step.former_until });
+            key = &step.former_key;
+        }
+    }
+    former.reverse();
+    Ok(former)
+}
+
+fn check_number(successions: &[Succession]) -> Result<(), SuccessionError> {
+    if successions.len() > MAX_SUCCESSIONS {
+        return Err(SuccessionError::TooMany(successions.len()));
+    }
+    Ok(())
 }
 
 /// Why a key is not followed.

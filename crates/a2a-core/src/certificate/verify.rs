@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::card::{AgentCard, AgentCertificate, MAX_METHODS};
 use super::revocation::{RevocationError, Revocations, Standing};
-use super::succession::FormerKey;
+use super::succession::{FormerKey, SuccessionError};
 use crate::PROTOCOL_VERSION;
 use crate::agent_id::{AgentAddress, AgentId};
 use crate::crypto::provider::Provider;
@@ -322,6 +322,9 @@ pub enum CertificateError {
     /// reached, then try again.
     #[error("whether it has been revoked cannot be told: {0}")]
     Revocations(#[from] RevocationError),
+    /// What the controller tells of its former keys does not hold. Compare its fingerprint.
+    #[error("the controller's former keys: {0}")]
+    Succession(#[from] SuccessionError),
     /// Good, but another agent's. Check the address and the id that were asked for.
     #[error("the certificate belongs to {found}, not to {expected}; check address and agent id")]
     WrongName {

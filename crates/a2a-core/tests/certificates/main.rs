@@ -2,6 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod enrolment;
+mod labels;
+mod renewal;
+mod revocation;
+mod succession;
+mod token;
 mod verification;
 mod weak_keys;
 mod world;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use a2a_core::agent_id::AgentId;
 use a2a_core::certificate::{
-    AgentCard, AgentCertificate, Authority, CertificateError, EnrolmentRequest, TrustAnchor,
+    AgentCard, AgentCertificate, Authority, CertificateError, EnrolmentRequest, RevocationContent,
+    RevocationList, TrustAnchor, VerifiedCertificate, Verifier,
 };
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::{Provider, available};
@@ -15,6 +16,7 @@ use a2a_core::wire::Hex;
 
 pub(crate) const NOW: UnixTime = UnixTime::from_secs(1_739_577_600);
 pub(crate) const DAY: Duration = Duration::from_hours(24);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
 pub(crate) fn after(secs: u64) -> UnixTime {
     NOW.saturating_add(Duration::from_secs(secs))
@@ -104,6 +106,23 @@ impl World {
     ) -> Result<(), CertificateError> {
         let expected = id("traveller_agent_001");
         self.anchor().verify(self.provider, certificate.clone(), Some(&expected), now).map(|_| ())
+    }
+
+    /// The controller's list as of [`NOW`], good for an hour.
+    pub(crate) fn list(&self, content: RevocationContent) -> RevocationList {
+        self.authority().revocations(content, HOUR, NOW).unwrap()
+    }
+
+    /// What agents verify with, knowing that list.
+    pub(crate) fn verifier(&self, content: RevocationContent) -> Verifier {
+        let anchor = self.anchor();
+        let revocations = self.list(content).verify(self.provider, &anchor, NOW).unwrap();
+        Verifier { anchor, revocations }
+    }
+
+    /// A certificate as verified when it was made.
+    pub(crate) fn verified(&self, certificate: &AgentCertificate) -> VerifiedCertificate {
+        self.anchor().verify(self.provider, certificate.clone(), None, certificate.issued_at).unwrap()
     }
 
     /// What verification says of a certificate with one change, properly signed again by both.
