@@ -15,3 +15,4 @@ mod attacks;
 mod json;
 mod labels;
 mod relay;
+mod revocation;

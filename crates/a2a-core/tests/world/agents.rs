@@ -125,14 +125,14 @@ pub(crate) fn anchor() -> TrustAnchor {
 
 /// What everybody verifies with: nothing is revoked.
 pub(crate) fn verifier() -> &'static Verifier {
-    static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| verifier_with(RevocationContent::default()));
+    static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| verifier_with(RevocationContent::default(), DAY));
     &VERIFIER
 }
 
-/// The same, the controller having revoked something [`NOW`]. The list is good for [`DAY`].
-pub(crate) fn verifier_with(content: RevocationContent) -> Verifier {
+/// The same, the controller having revoked something [`NOW`].
+pub(crate) fn verifier_with(content: RevocationContent, life: Duration) -> Verifier {
     let (provider, anchor) = (available()[0], anchor());
-    let list = authority(Key::Controller, provider).revocations(content, DAY, NOW).unwrap();
+    let list = authority(Key::Controller, provider).revocations(content, life, NOW).unwrap();
     let revocations = list.verify(provider, &anchor, NOW).unwrap();
     Verifier { anchor, revocations }
 }
