@@ -169,13 +169,30 @@ fn connection_error(error: reqwest::Error) -> ClientError {
         return ClientError::Tls(reason);
     }
     let mut reason = String::new();
-    let mut cause: Option<&dyn std::error::Error> = error.source();
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
     while let Some(error) = cause {
+        if broke_off(error) {
+            return ClientError::Unreachable("the connection broke off".to_owned());
+        }
         // The innermost error says it best: `connection refused`, after layers of `client error`.
         reason = error.to_string();
         cause = error.source();
     }
     ClientError::Unreachable(if reason.is_empty() { error.without_url().to_string() } else { reason })
+}
+
+/// Whether the other side has gone in the middle of it, which every layer says in words of its own.
+fn broke_off(error: &(dyn std::error::Error + 'static)) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(
+        kind,
+        Some(
+            io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+        )
+    )
 }
 
 /// What TLS had against the server, if it was TLS.

@@ -1,6 +1,7 @@
 //! What can go wrong for the person or script that runs an agent, each with the next thing to do.
 
 use a2a_core::agent_id::AgentId;
+use a2a_core::certificate::verify::CertificateError;
 use a2a_core::crypto::signature::KeyId;
 use thiserror::Error;
 
@@ -16,6 +17,32 @@ pub enum NodeError {
     /// The certificate has ended.
     #[error("this agent's certificate has expired")]
     CertificateExpired,
+    /// The certificate begins in the future.
+    #[error("this agent's certificate is not valid yet: {0}")]
+    CertificateNotYetValid(String),
+    /// The stored certificate says something else of this agent than what it was started with.
+    #[error("the stored certificate does not fit: {reason}")]
+    CertificateMisfit {
+        /// What differs.
+        reason: String,
+    },
+    /// The controller has revoked this agent.
+    #[error("the controller has revoked this agent")]
+    Revoked,
+    /// The revocation list at hand is too old or from the future.
+    #[error("which agents are revoked is not known: {reason}")]
+    RevocationsStale {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The join token is for another agent.
+    #[error("the join token is for {token}, and this agent is {agent}")]
+    TokenForAnotherAgent {
+        /// Whom the token names.
+        token: AgentId,
+        /// This agent.
+        agent: AgentId,
+    },
     /// First contact: nobody has vouched for this controller.
     #[error("the controller's fingerprint {fingerprint} is not known to this agent")]
     ControllerUnconfirmed {
@@ -54,6 +81,14 @@ pub enum NodeError {
         /// What the connection said.
         reason: String,
     },
+    /// Somebody answers, and does not prove to be the controller.
+    #[error("whoever answers at {url} is not the controller that this agent trusts: {reason}")]
+    ControllerNotTrusted {
+        /// Where it was sought.
+        url: String,
+        /// What TLS had against it.
+        reason: String,
+    },
     /// The controller answered, with a refusal.
     #[error("the controller refused: {message}")]
     ControllerRefused {
@@ -61,6 +96,16 @@ pub enum NodeError {
         code: String,
         /// Its text, filtered.
         message: String,
+        /// What it says to do, filtered.
+        next: String,
+    },
+    /// The controller answered with something that does not verify.
+    #[error("the controller's {what} is not acceptable: {reason}")]
+    ControllerMisbehaved {
+        /// Certificate, list or statement.
+        what: &'static str,
+        /// Which check failed.
+        reason: String,
     },
     /// The peer gave no answer.
     #[error("no answer from {address}: {reason}")]
@@ -83,6 +128,8 @@ pub enum NodeError {
         address: String,
         /// Which check failed.
         reason: String,
+        /// What to do about it.
+        next: &'static str,
     },
     /// Another agent lives at that address.
     #[error("the agent at {address} is {found}, not {expected}")]
@@ -173,17 +220,48 @@ pub enum NodeError {
 }
 
 impl NodeError {
+    /// Why the certificate of the peer at `address` is not good.
+    pub fn peer_certificate(address: String, error: &CertificateError) -> Self {
+        let next = match error {
+            CertificateError::Revoked => {
+                "do not talk to it; whoever runs the controller can tell why, and `reinstate` it there"
+            }
+            CertificateError::Superseded => {
+                "try again; if that does not help, another agent shows its former certificate: tell its operator"
+            }
+            CertificateError::Revocations(_) => {
+                "have the controller reached: the list is fetched by itself, and `status` shows until when it holds"
+            }
+            CertificateError::Validity(_) => {
+                "compare the clocks of both machines; if they agree, run `renew` on that agent"
+            }
+            CertificateError::WrongController { .. } | CertificateError::WrongControllerName { .. } => {
+                "compare the controller's fingerprint in `status` on both agents"
+            }
+            CertificateError::WrongName { .. } => "check the address and the id; `agents` lists both",
+            _ => SETUP_THERE,
+        };
+        Self::PeerCertificate { address, reason: error.to_string(), next }
+    }
+
     /// A stable word for scripts.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotEnrolled => "not_enrolled",
             Self::CertificateExpired => "certificate_expired",
+            Self::CertificateNotYetValid(_) => "certificate_not_yet_valid",
+            Self::CertificateMisfit { .. } => "certificate_misfit",
+            Self::Revoked => "revoked",
+            Self::RevocationsStale { .. } => "revocations_stale",
+            Self::TokenForAnotherAgent { .. } => "token_for_another_agent",
             Self::ControllerUnconfirmed { .. } => "controller_unconfirmed",
             Self::ControllerChanged { .. } => "controller_changed",
             Self::ControllerMismatch { .. } => "controller_mismatch",
             Self::ControllerNotOfRoot { .. } => "controller_not_of_root",
             Self::ControllerUnreachable { .. } => "controller_unreachable",
+            Self::ControllerNotTrusted { .. } => "controller_not_trusted",
             Self::ControllerRefused { .. } => "controller_refused",
+            Self::ControllerMisbehaved { .. } => "controller_misbehaved",
             Self::PeerUnreachable { .. } => "peer_unreachable",
             Self::PeerNotEnrolled { .. } => "peer_not_enrolled",
             Self::PeerCertificate { .. } => "peer_certificate",
@@ -204,10 +282,25 @@ impl NodeError {
         }
     }
 
-    /// The next thing to do, as an instruction.
+    /// The next thing to do, as an instruction; empty where the error itself says it.
     pub fn next_step(&self) -> String {
         match self {
-            Self::NotEnrolled | Self::CertificateExpired => "run `setup`".into(),
+            Self::NotEnrolled | Self::CertificateMisfit { .. } => "run `setup`".into(),
+            Self::CertificateExpired => {
+                "run `renew`; if the controller does not answer, have it started first".into()
+            }
+            Self::CertificateNotYetValid(_) => "set this machine's clock, then try again".into(),
+            Self::Revoked => {
+                "ask whoever runs the controller; after `reinstate` there, run `setup` here".into()
+            }
+            Self::RevocationsStale { .. } => {
+                "have the controller reached: the list is fetched by itself, and `status` shows until when it \
+                 holds; then try again"
+                    .into()
+            }
+            Self::TokenForAnotherAgent { token, agent } => {
+                format!("start with --agent-id {token}, or ask for a token for {agent}")
+            }
             Self::ControllerUnconfirmed { .. } => {
                 "compare it with what the controller shows on `info`, then give it with \
                  --controller-fingerprint, or answer y in a terminal"
@@ -229,12 +322,19 @@ impl NodeError {
             Self::ControllerUnreachable { .. } => {
                 "start the controller, or give its address with --controller".into()
             }
-            Self::ControllerRefused { .. } => "mend what it names and run `setup` again".into(),
+            Self::ControllerNotTrusted { .. } => {
+                "check the address given with --controller; if the controller's TLS root has changed, run `setup`"
+                    .into()
+            }
+            Self::ControllerRefused { next, .. } => next.clone(),
+            Self::ControllerMisbehaved { .. } => {
+                "compare the clocks of agent and controller, then try again; if it fails again, ask whoever runs \
+                 the controller"
+                    .into()
+            }
             Self::PeerUnreachable { .. } => "check the address and that the agent runs there".into(),
             Self::PeerNotEnrolled { .. } => "run `setup` on that agent, then try again".into(),
-            Self::PeerCertificate { .. } => {
-                "run `setup` on that agent again, under the same controller".into()
-            }
+            Self::PeerCertificate { next, .. } => (*next).into(),
             Self::WrongPeer { .. } => "check the address and the id; `agents` lists both".into(),
             Self::SelfPeer => "name another agent; `agents` lists them".into(),
             Self::Rejected { .. } => "ask the person on the other side before you try again".into(),
@@ -253,7 +353,11 @@ impl NodeError {
                 "do not send it again: it goes out before your next message; `close` gives it up".into()
             }
             Self::TooLong { .. } => "send it in parts".into(),
-            Self::PeerRefused { .. } | Self::Environment(_) => "mend what it names, then try again".into(),
+            // The peer's own words, and those of the machine's errors, say what to do.
+            Self::PeerRefused { .. } | Self::Environment(_) => String::new(),
         }
     }
 }
+
+/// What to do about a certificate that the agent made badly, or that is none.
+pub(crate) const SETUP_THERE: &str = "run `setup` on that agent again, under the same controller";

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use crate::agent::report::{ClosedReport, SessionReport};
+use crate::agent::report::{ClosedReport, RenewalReport, SessionReport, SuccessionReport};
 
 /// How many events may wait for the person's side before the network side waits in turn.
 pub const EVENT_QUEUE: usize = 64;
@@ -37,6 +37,17 @@ pub enum Event {
     MessageReceived(ReceivedMessage),
     /// A session has ended on the peer's word, by time-out or by failure; its keys are gone.
     SessionClosed(ClosedReport),
+    /// This agent's certificate has been renewed.
+    Renewed(RenewalReport),
+    /// The controller's key has a successor, which this agent trusts from now on.
+    ControllerFollowed(SuccessionReport),
+    /// The controller has revoked this agent.
+    Revoked,
+    /// What is revoked is no longer known: no session begins until the controller is reached.
+    RevocationsStale {
+        /// What is wrong with the list at hand.
+        reason: String,
+    },
 }
 
 /// A request for communication that waits for a yes or a no.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use a2a_core::crypto::CryptoError;
 use a2a_core::crypto::provider::Provider;
 use a2a_core::crypto::signature::SigningKey;
 
@@ -14,11 +15,27 @@ pub fn load_or_generate(
     name: &str,
     provider: Provider,
 ) -> Result<Arc<dyn SigningKey>, NodeError> {
-    let unusable = |error| NodeError::Environment(format!("{}: {error}", dir.path().join(name).display()));
-    if let Some(der) = dir.read(name)? {
-        return Ok(provider.load_signing_key(&der).map_err(unusable)?.into());
+    match load(dir, name, provider)? {
+        Some(key) => Ok(key),
+        None => generate(dir, name, provider),
     }
-    let key = provider.generate_signing_key().map_err(unusable)?;
-    dir.write(name, &key.to_pkcs8_der().map_err(unusable)?)?;
+}
+
+/// Reads the key from the file `name`; `None` if there is no such file.
+pub fn load(dir: &KeyDir, name: &str, provider: Provider) -> Result<Option<Arc<dyn SigningKey>>, NodeError> {
+    let Some(der) = dir.read(name)? else { return Ok(None) };
+    let key = provider.load_signing_key(&der).map_err(|error| unusable(dir, name, error))?;
+    Ok(Some(key.into()))
+}
+
+/// Makes a key and stores it in the file `name`, in place of what was there.
+pub fn generate(dir: &KeyDir, name: &str, provider: Provider) -> Result<Arc<dyn SigningKey>, NodeError> {
+    let key = provider.generate_signing_key().map_err(|error| unusable(dir, name, error))?;
+    let der = key.to_pkcs8_der().map_err(|error| unusable(dir, name, error))?;
+    dir.write(name, &der)?;
     Ok(key.into())
+}
+
+fn unusable(dir: &KeyDir, name: &str, error: CryptoError) -> NodeError {
+    NodeError::Environment(format!("{}: {error}", dir.path().join(name).display()))
 }

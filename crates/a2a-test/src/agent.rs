@@ -1,5 +1,6 @@
 //! A running agent in a test's hands, and what it tells its person, expected one event after the other.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,7 +12,9 @@ use a2a_core::certificate::verify::VerifiedCertificate;
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::{Provider, available};
 use a2a_core::session::RekeyPolicy;
-use a2a_node::agent::report::{ClosedReport, SessionReport, SessionStage, SetupReport};
+use a2a_node::agent::report::{
+    ClosedReport, RenewalReport, SessionReport, SessionStage, SetupReport, SuccessionReport,
+};
 use a2a_node::agent::{AgentNode, Environment, Profile, RunningAgent};
 use a2a_node::args::{Accept, AgentConfig};
 use a2a_node::clock::Clock;
@@ -51,6 +54,7 @@ impl Settings {
             ca_file: world.ca_file().to_owned(),
             controller: world.controller().address().clone(),
             controller_fingerprint: None,
+            join_token: None,
             agent_id: format!("{name}_agent_001").parse().unwrap(),
             name: format!("The {name}").parse().unwrap(),
             address: None,
@@ -75,6 +79,10 @@ pub struct Agent {
     local_addr: SocketAddr,
     running: RunningAgent,
     events: EventReceiver,
+    /// Came while something about the agent's own identity was expected.
+    others: VecDeque<Event>,
+    /// Came while something else was expected.
+    about_itself: VecDeque<Event>,
 }
 
 impl Agent {
@@ -91,7 +99,8 @@ impl Agent {
         let running = AgentNode::start(character, settings.config.clone(), environment, sender).await?;
         let (node, local_addr) = (running.node.clone(), running.local_addr);
         settings.config.listen = local_addr;
-        Ok(Self { node, name, settings, local_addr, running, events })
+        let (others, about_itself) = (VecDeque::new(), VecDeque::new());
+        Ok(Self { node, name, settings, local_addr, running, events, others, about_itself })
     }
 
     /// Ends it in good order.
@@ -185,9 +194,60 @@ impl Agent {
         sessions.find(|session| session.session_id == session_id).unwrap()
     }
 
-    /// The next event, whatever it is.
+    /// The next event about peers. What the agent tells of its own certificate, controller or list does not count here:
+    /// see [`Agent::event_about_itself`].
     pub async fn event(&mut self) -> Event {
-        soon("an event", self.events.recv()).await.unwrap()
+        if let Some(event) = self.others.pop_front() {
+            return event;
+        }
+        loop {
+            match soon("an event", self.events.recv()).await.unwrap() {
+                event if is_about_itself(&event) => self.about_itself.push_back(event),
+                event => return event,
+            }
+        }
+    }
+
+    /// The next event about the agent's own certificate, controller or list; what else comes waits for
+    /// [`Agent::event`].
+    pub async fn event_about_itself(&mut self) -> Event {
+        if let Some(event) = self.about_itself.pop_front() {
+            return event;
+        }
+        loop {
+            match soon("an event about itself", self.events.recv()).await.unwrap() {
+                event if is_about_itself(&event) => return event,
+                event => self.others.push_back(event),
+            }
+        }
+    }
+
+    /// The next event about itself: its certificate has been renewed.
+    pub async fn renewed(&mut self) -> RenewalReport {
+        match self.event_about_itself().await {
+            Event::Renewed(report) => report,
+            other => panic!("{}: {other:?} instead of a renewal", self.name),
+        }
+    }
+
+    /// The next event about itself: it has followed the controller to another key.
+    pub async fn followed(&mut self) -> SuccessionReport {
+        match self.event_about_itself().await {
+            Event::ControllerFollowed(report) => report,
+            other => panic!("{}: {other:?} instead of a succession", self.name),
+        }
+    }
+
+    /// The next event about itself: it has been revoked.
+    pub async fn hears_of_its_revocation(&mut self) {
+        let event = self.event_about_itself().await;
+        assert!(matches!(event, Event::Revoked), "{}: {event:?}", self.name);
+    }
+
+    /// The next event about itself: its revocation list can no longer be relied on.
+    pub async fn hears_that_its_list_is_stale(&mut self) {
+        let event = self.event_about_itself().await;
+        assert!(matches!(event, Event::RevocationsStale { .. }), "{}: {event:?}", self.name);
     }
 
     /// The next event: a request that waits for the person.
@@ -245,14 +305,34 @@ impl Agent {
 
     /// No event is waiting.
     pub fn hears_nothing(&mut self) {
-        if let Ok(event) = self.events.try_recv() {
+        if let Some(event) = self.waiting() {
             panic!("{}: {event:?} instead of silence", self.name);
         }
     }
 
+    /// No event about itself is waiting.
+    pub fn hears_nothing_about_itself(&mut self) {
+        while let Ok(event) = self.events.try_recv() {
+            if is_about_itself(&event) { &mut self.about_itself } else { &mut self.others }.push_back(event);
+        }
+        assert!(self.about_itself.is_empty(), "{}: {:?}", self.name, self.about_itself);
+    }
+
     /// Takes an event that is waiting, whatever it is.
     pub fn skip_event(&mut self) -> Option<()> {
-        self.events.try_recv().ok().map(drop)
+        self.waiting().map(drop)
+    }
+
+    fn waiting(&mut self) -> Option<Event> {
+        loop {
+            match self.others.pop_front() {
+                Some(event) => return Some(event),
+                None => match self.events.try_recv().ok()? {
+                    event if is_about_itself(&event) => self.about_itself.push_back(event),
+                    event => return Some(event),
+                },
+            }
+        }
     }
 
     /// Answers the next question with yes.
@@ -266,6 +346,13 @@ impl Agent {
     pub async fn rejects(&mut self) {
         self.question().await.answer.send(false).unwrap();
     }
+}
+
+fn is_about_itself(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Renewed(_) | Event::ControllerFollowed(_) | Event::Revoked | Event::RevocationsStale { .. }
+    )
 }
 
 #[derive(Debug)]

@@ -15,7 +15,10 @@ pub mod world;
 
 pub mod mallory;
 pub mod man;
+pub mod puppet;
 pub mod raw;
+
+pub mod postgres;
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,11 +1,15 @@
-//! What an agent does: enrol, ask, consent, exchange keys, send, receive, close.
+//! What an agent does: enrol, stay enrolled, ask, consent, exchange keys, send, receive, close.
 
 pub mod report;
 
 mod running;
 
+mod directory;
 mod enrol;
 mod identity;
+mod renewal;
+mod trust;
+mod watch;
 
 mod consent;
 mod initiate;
@@ -25,13 +29,15 @@ mod pool;
 mod refusals;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::card::AgentCertificate;
+use a2a_core::certificate::revocation::Revocations;
 use a2a_core::session::RekeyPolicy;
 use a2a_core::time::UnixTime;
+use tokio::sync::Notify;
 
 use crate::args::AgentConfig;
 use crate::clock::Clock;
@@ -42,9 +48,11 @@ use consent::Requests;
 use identity::Identity;
 use peers::Peers;
 use pool::CryptoPool;
+use renewal::Renewal;
 use report::{SessionReport, StatusReport};
 pub use running::{Environment, RunningAgent};
 use sessions::Sessions;
+use trust::Link;
 
 /// What makes one agent different from another. `traveller`, `helper` and `worker` are one implementation
 /// each.
@@ -108,6 +116,17 @@ struct State {
     takes_requests_from: UnixTime,
     messages_sent: AtomicU64,
     messages_received: AtomicU64,
+    /// The way to the controller.
+    link: Link,
+    renewal: Renewal,
+    /// Held while a certificate is asked for: one at a time.
+    enrolling: tokio::sync::Mutex<()>,
+    /// Whether the person knows that the revocation list can no longer be relied on.
+    told_stale: AtomicBool,
+    /// Told at every sweep.
+    ticks: tokio::sync::watch::Sender<()>,
+    /// Told when the controller should be asked for its list now.
+    asked: Notify,
 }
 
 impl AgentNode {
@@ -146,13 +165,19 @@ impl AgentNode {
         let state = &self.state;
         let sessions = state.sessions.all();
         let established = sessions.iter().filter(|entry| entry.channel.get().is_some()).count();
-        let trust = state.identity.trust();
+        let (trust, revocations) = (state.identity.trust(), state.identity.revocations());
+        let revoked = self.is_revoked();
         StatusReport {
             agent_id: self.agent_id().clone(),
             address: self.address().clone(),
             controller: state.config.controller.to_string(),
             controller_fingerprint: trust.map(|trust| trust.anchor.fingerprint()),
             certificate_expires_at: self.certificate().map(|certificate| certificate.expires_at),
+            renews_at: if revoked { None } else { state.renewal.next_attempt() },
+            renewal_failure: state.renewal.failure(),
+            revoked,
+            revocations_number: revocations.as_ref().map(Revocations::number),
+            revocations_until: revocations.as_ref().map(|list| list.list().next_update),
             crypto_provider: state.identity.provider.name(),
             accept: state.config.accept.to_string(),
             sessions_pending: sessions.len() - established,

@@ -12,6 +12,8 @@ use uuid::Uuid;
 pub enum Progress {
     /// The controller's key is pinned.
     TrustEstablished,
+    /// The controller's operator is asked whether this agent may have its id.
+    AwaitingApproval,
     /// The controller has certified this agent.
     Registered,
     /// The certificate is on disk.
@@ -61,6 +63,41 @@ pub struct SetupReport {
     pub serial: String,
     /// When the certificate ends.
     pub expires_at: UnixTime,
+}
+
+/// What a renewal has brought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RenewalReport {
+    /// The new certificate's serial number.
+    pub serial: String,
+    /// The fingerprint of the key that it certifies.
+    pub key_id: KeyId,
+    /// Whether that key is new.
+    pub new_key: bool,
+    /// When the new certificate ends.
+    pub expires_at: UnixTime,
+    /// When it will be renewed in turn.
+    pub renews_at: UnixTime,
+}
+
+/// A renewal that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RenewalFailure {
+    /// When.
+    pub at: UnixTime,
+    /// The error's word for scripts.
+    pub code: String,
+    /// What happened.
+    pub error: String,
+}
+
+/// A step from one key of the controller to the next, followed without a hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SuccessionReport {
+    /// The fingerprint that was trusted.
+    pub former: KeyId,
+    /// The fingerprint that is trusted now.
+    pub fingerprint: KeyId,
 }
 
 /// An agent in the controller's directory, its certificate verified offline.
@@ -136,10 +173,12 @@ pub enum CloseCause {
     ClosedByPeer,
     /// Nothing was said for too long.
     Idle,
-    /// It had reached its absolute age, or a certificate's end.
+    /// It had reached its absolute age, or the end of the newest certificate of either side.
     Expired,
     /// The peer has forgotten it (it restarted), or broke the protocol.
     Lost,
+    /// The controller has revoked the peer's certificate or this agent's own.
+    Revoked,
 }
 
 /// A session that has ended.
@@ -153,6 +192,8 @@ pub struct ClosedReport {
     pub cause: CloseCause,
     /// How many of the peer's last messages never arrived.
     pub missing: u64,
+    /// How many of this agent's messages the peer has never acknowledged; they may have arrived or not.
+    pub unacknowledged: u64,
     /// Whether the peer has confirmed the end.
     pub confirmed: bool,
 }
@@ -170,6 +211,16 @@ pub struct StatusReport {
     pub controller_fingerprint: Option<KeyId>,
     /// When the certificate ends, once there is one.
     pub certificate_expires_at: Option<UnixTime>,
+    /// When the certificate is renewed, or the next attempt made; none if there is nothing to renew.
+    pub renews_at: Option<UnixTime>,
+    /// Why the last attempt to renew failed, if it did.
+    pub renewal_failure: Option<RenewalFailure>,
+    /// Whether the controller has revoked this agent.
+    pub revoked: bool,
+    /// The number of the revocation list at hand, once there is one.
+    pub revocations_number: Option<u64>,
+    /// Until when that list may be relied on.
+    pub revocations_until: Option<UnixTime>,
     /// Which crypto library runs.
     pub crypto_provider: &'static str,
     /// How requests are answered.

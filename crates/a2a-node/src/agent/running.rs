@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
 
 use a2a_core::agent_id::AgentAddress;
+use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::Provider;
 use a2a_core::session::RekeyPolicy;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::identity::Identity;
@@ -55,6 +56,7 @@ pub struct RunningAgent {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<(), NodeError>>,
     sweeping: JoinHandle<()>,
+    watching: JoinHandle<()>,
 }
 
 impl AgentNode {
@@ -68,7 +70,7 @@ impl AgentNode {
         let Environment { clock, provider, rekey_policy } = environment;
         let dir = DataDir::open(&config.data_dir)?;
         let keys = KeyDir::open(&config.data_dir, config.passphrase.clone())?;
-        let opening = move |now| Identity::open(dir, &keys, provider, now);
+        let opening = move |now| Identity::open(dir, keys, provider, now);
         let now = clock.now();
         let opened = tokio::task::spawn_blocking(move || opening(now)).await;
         let (identity, tls_chain) =
@@ -82,7 +84,7 @@ impl AgentNode {
             Some(address) => address.clone(),
             None => own_address(local_addr)?,
         };
-        identity.keep_only(&config.agent_id, &address, &config.suites);
+        lay_aside_misfit(&identity, &config, &address);
 
         let state = State {
             profile: agent.profile(),
@@ -103,27 +105,64 @@ impl AgentNode {
             clock,
             messages_sent: AtomicU64::new(0),
             messages_received: AtomicU64::new(0),
+            link: super::Link::default(),
+            renewal: super::Renewal::default(),
+            enrolling: tokio::sync::Mutex::default(),
+            told_stale: AtomicBool::new(false),
+            ticks: watch::Sender::new(()),
+            asked: Notify::new(),
         };
+        if let Some(certificate) = state.identity.verified() {
+            state.renewal.plan_for(&certificate, provider);
+        }
         let node = Self { state: Arc::new(state) };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
         let serving = tokio::spawn(server.run(routes(node.clone()), shutdown));
         let sweeping = node.keep_sweeping();
-        Ok(RunningAgent { node, local_addr, stop, serving, sweeping })
+        let watching = node.keep_watching();
+        Ok(RunningAgent { node, local_addr, stop, serving, sweeping, watching })
     }
 }
 
 impl RunningAgent {
     /// Closes all sessions, refuses new connections, and lets open ones end within a deadline.
     pub async fn shutdown(self) -> Result<(), NodeError> {
-        self.sweeping.abort();
-        // It ends at once, and holds the data directory until it has.
-        let _ = self.sweeping.await;
+        // They end at once, and hold the data directory until they have.
+        for task in [self.sweeping, self.watching] {
+            task.abort();
+            let _ = task.await;
+        }
+        self.node.state.renewal.stop().await;
         self.node.close_all().await;
         // The server may have ended by itself.
         let _ = self.stop.send(());
         self.serving.await.map_err(|error| NodeError::Environment(format!("server: {error}")))?
     }
+}
+
+/// A certificate that no longer says who this agent is, or where, is laid aside: it has to enrol again.
+fn lay_aside_misfit(identity: &Identity, config: &AgentConfig, address: &AgentAddress) {
+    let Some(certificate) = identity.certificate() else { return };
+    let card = certificate.agent_card;
+    let (certified, suites) = (card.suites.as_slice(), config.suites.as_slice());
+    let reason = if card.agent_id != config.agent_id {
+        format!("its id is {}, and this agent is {}", card.agent_id, config.agent_id)
+    } else if card.address != *address {
+        format!("its address is {}, and this agent is at {address}", card.address)
+    } else if certified != suites {
+        format!("its suites are {}, and this agent takes {}", listed(certified), listed(suites))
+    } else if card.tls_spki_sha256 != identity.tls_key.spki_sha256() {
+        "its TLS key is not the one in the data directory".to_owned()
+    } else {
+        return;
+    };
+    tracing::warn!(%reason, "the stored certificate does not fit; run setup");
+    identity.lay_aside(reason);
+}
+
+fn listed(suites: &[Suite]) -> String {
+    suites.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 fn own_address(local_addr: SocketAddr) -> Result<AgentAddress, NodeError> {

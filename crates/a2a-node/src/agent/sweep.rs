@@ -1,8 +1,10 @@
-//! Time-outs: sessions that are silent, old or past a certificate's end are closed, and keys are made afresh.
+//! Time-outs: sessions that are silent, old or past the end of either side's newest certificate are closed, and keys are
+//! made afresh.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use a2a_core::handshake::Credential;
 use a2a_core::session::CloseReason;
 use a2a_core::time::UnixTime;
 
@@ -16,12 +18,16 @@ impl AgentNode {
         let now = self.state.clock.now();
         self.state.requests.sweep(now);
         self.state.closed.sweep(now);
+        self.tell_if_stale(now).await;
+        self.renew_if_due(now);
+        self.state.ticks.send_replace(());
+        let own = self.state.identity.newest();
         for entry in self.state.sessions.all() {
-            self.sweep_session(&entry, now).await;
+            self.sweep_session(&entry, own.as_ref(), now).await;
         }
     }
 
-    async fn sweep_session(&self, entry: &Arc<Entry>, now: UnixTime) {
+    async fn sweep_session(&self, entry: &Arc<Entry>, own: Option<&Credential>, now: UnixTime) {
         let Some(channel) = entry.channel.get() else {
             if now > entry.pending_until && entry.begin_to_end() {
                 // A key exchange may be under way and hold it up: nobody else's time-out waits for that.
@@ -31,8 +37,13 @@ impl AgentNode {
             return;
         };
         let config = &self.state.config;
-        let own_end = self.certificate().map_or(UnixTime::MAX, |certificate| certificate.expires_at);
-        let certificates_end = own_end.min(entry.peer.expires_at());
+        if let Some(own) = own {
+            // Covers a session that was being made while this agent's certificate was renewed.
+            channel.announce(self, entry, own).await;
+            channel.outbox.retry_certificate(self, entry);
+        }
+        let own_end = own.map_or(UnixTime::MAX, |own| own.certificate().expires_at());
+        let certificates_end = own_end.min(entry.newest_peer().expires_at());
         let due = if now.since(entry.last_active()) >= config.idle_timeout {
             Some((CloseReason::Idle, CloseCause::Idle))
         } else if now.since(entry.created_at) >= config.max_session_age

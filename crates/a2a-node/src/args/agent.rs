@@ -7,11 +7,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use a2a_core::agent_id::{AgentAddress, AgentId};
+use a2a_core::certificate::fingerprint;
+use a2a_core::certificate::token::JoinToken;
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::signature::KeyId;
 use a2a_core::text::FreeText;
 use clap::Args;
 
+use super::token::{JoinTokenSource, TokenFile, TokenText};
 use super::{Accept, CommonArgs};
 use crate::agent::Agent;
 use crate::error::NodeError;
@@ -28,9 +31,18 @@ pub struct AgentArgs {
     #[arg(long, env = "A2A_CONTROLLER", value_name = "URL", default_value = "https://localhost:5000")]
     pub controller: AgentAddress,
 
-    /// The controller's fingerprint, for first contact: 64 hexadecimal digits
-    #[arg(long, env = "A2A_CONTROLLER_FINGERPRINT", value_name = "HEX")]
+    /// The controller's fingerprint, for first contact: 64 hexadecimal digits, or 24 words
+    #[arg(long, env = "A2A_CONTROLLER_FINGERPRINT", value_name = "FINGERPRINT", value_parser = fingerprint)]
     pub controller_fingerprint: Option<KeyId>,
+
+    /// A join token from the controller, for first contact; other users of this machine may see it, so better a file
+    #[arg(long, env = "A2A_JOIN_TOKEN", value_name = "TOKEN", hide_env_values = true,
+          conflicts_with = "join_token_from")]
+    pub join_token: Option<TokenText>,
+
+    /// Where the join token is: file:PATH
+    #[arg(long, env = "A2A_JOIN_TOKEN_FROM", value_name = "SOURCE")]
+    pub join_token_from: Option<TokenFile>,
 
     /// This agent's id [default: the program's own]
     #[arg(long, env = "A2A_AGENT_ID", value_name = "ID")]
@@ -83,6 +95,8 @@ pub struct AgentConfig {
     pub controller: AgentAddress,
     /// The controller's fingerprint, if it was given.
     pub controller_fingerprint: Option<KeyId>,
+    /// Where the join token comes from, if there is one.
+    pub join_token: Option<JoinTokenSource>,
     /// This agent's id.
     pub agent_id: AgentId,
     /// This agent's name.
@@ -101,6 +115,12 @@ pub struct AgentConfig {
     pub consent_timeout: Duration,
 }
 
+impl AsRef<CommonArgs> for AgentArgs {
+    fn as_ref(&self) -> &CommonArgs {
+        &self.common
+    }
+}
+
 impl AgentArgs {
     /// Completes what was told with what `agent` brings. Suites are put into the protocol's order of preference.
     pub fn resolve(&self, agent: &dyn Agent) -> Result<AgentConfig, NodeError> {
@@ -110,6 +130,10 @@ impl AgentArgs {
         suites.dedup();
         let unasked = if agent.unattended() { Accept::All } else { Accept::Ask };
         let data_dir = self.common.data_dir(profile.program);
+        let agent_id = match &self.agent_id {
+            Some(id) => id.clone(),
+            None => parsed("--agent-id", profile.agent_id)?,
+        };
         Ok(AgentConfig {
             listen: self.common.listen(profile.port),
             passphrase: self.common.passphrase(&data_dir)?,
@@ -117,10 +141,11 @@ impl AgentArgs {
             ca_file: self.common.ca_file.clone(),
             controller: self.controller.clone(),
             controller_fingerprint: self.controller_fingerprint,
-            agent_id: match &self.agent_id {
-                Some(id) => id.clone(),
-                None => parsed("--agent-id", profile.agent_id)?,
+            join_token: match (&self.join_token, &self.join_token_from) {
+                (Some(token), _) => Some(token.source(&agent_id)?),
+                (None, from) => from.as_ref().map(TokenFile::source),
             },
+            agent_id,
             name: parsed("--name", self.name.as_deref().unwrap_or(profile.name))?,
             address: self.address.clone(),
             accept: self.accept.clone().unwrap_or(unasked),
@@ -129,6 +154,22 @@ impl AgentArgs {
             max_session_age: self.max_session_age,
             consent_timeout: self.consent_timeout,
         })
+    }
+}
+
+impl AgentConfig {
+    /// The join token, if there is one; it must be for this agent.
+    pub(crate) fn join_token(&self) -> Result<Option<JoinToken>, NodeError> {
+        self.join_token.as_ref().map(|source| source.token_for(&self.agent_id)).transpose()
+    }
+}
+
+/// Digits or words: whatever the controller shows.
+fn fingerprint(text: &str) -> Result<KeyId, String> {
+    if text.trim().contains(char::is_whitespace) {
+        fingerprint::from_words(text).map_err(|error| error.to_string())
+    } else {
+        text.trim().parse().map_err(|error: <KeyId as FromStr>::Err| error.to_string())
     }
 }
 

@@ -7,6 +7,7 @@
 mod accept;
 mod agent;
 mod controller;
+mod token;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,10 +19,12 @@ use clap::{Args, ValueEnum};
 use crate::error::NodeError;
 use crate::keys::holds_sealed;
 use crate::passphrase::{Passphrase, PassphraseSource};
+use crate::telemetry;
 
 pub use accept::Accept;
 pub use agent::{AgentArgs, AgentConfig};
-pub use controller::{ControllerArgs, ControllerConfig};
+pub use controller::{ControllerArgs, ControllerConfig, DatabaseUrl, EnrolmentMode};
+pub use token::JoinTokenSource;
 
 /// What every program takes.
 #[derive(Debug, Clone, Args)]
@@ -60,7 +63,8 @@ pub struct CommonArgs {
     pub log_format: LogFormat,
 
     /// What is logged: a level, or a filter such as `warn,a2a_node=debug`
-    #[arg(long, env = "A2A_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(long, env = "A2A_LOG", value_name = "FILTER", default_value = "info",
+          value_parser = telemetry::filter)]
     pub log: String,
 }
 
@@ -209,6 +213,7 @@ mod tests {
             "--idle-timeout=0s",
             "--log-format=xml",
             "--passphrase-from=secret",
+            "--log=a2a_node=loud",
             "--unknown",
         ] {
             assert!(AgentCommand::try_parse_from(["testing", bad]).is_err(), "{bad}");
@@ -225,6 +230,16 @@ mod tests {
         assert_eq!(config.data_dir, PathBuf::from("data/controller"));
         assert_eq!(config.controller_id.as_str(), "controller_001");
         assert_eq!(config.certificate_life, Duration::from_hours(24));
-        assert!(config.tls_names.is_empty());
+        assert!(config.tls_names.is_empty() && config.enrolment.is_none() && config.database.is_none());
+        assert_eq!((config.revocation_life, config.key_dir), (Duration::from_hours(6), config.data_dir));
+        assert_eq!((config.held_requests, config.source_rate.get()), (1024, 20));
+    }
+
+    #[test]
+    fn the_password_of_a_database_shows_nowhere() {
+        let url = "--database=postgres://a:canary@host/db";
+        let args = ControllerCommand::try_parse_from(["controller", url]).unwrap().args;
+        assert_eq!(args.database.as_ref().unwrap().secret(), "postgres://a:canary@host/db");
+        assert!(!format!("{args:?} {:?}", args.resolve().unwrap()).contains("canary"));
     }
 }

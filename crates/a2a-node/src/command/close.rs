@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{AgentContext, select};
+use super::{AgentContext, screens, select};
 use crate::agent::report::{ClosedReport, SessionStage};
 use crate::console::Console;
 use crate::repl::{CommandError, Outcome};
@@ -34,7 +34,7 @@ pub(super) async fn close(
 ) -> Result<ClosedReport, CommandError> {
     console.print("[Closing session...]");
     let report = context.node.close(session_id).await?;
-    console.print("✓ Session closed. Keys cleared.");
+    console.print(&format!("✓ Session closed. Keys cleared.{}", screens::unacknowledged(report.unacknowledged)));
     if !report.confirmed {
         console.print("  The peer has not confirmed it; on its side the session ends by time-out.");
     }

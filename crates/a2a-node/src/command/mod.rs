@@ -8,6 +8,7 @@ mod communicate;
 pub mod desk;
 mod info;
 mod keyexchange;
+mod renew;
 mod request;
 mod screens;
 mod select;
@@ -42,6 +43,8 @@ pub struct AgentContext {
 pub enum AgentCommand {
     /// Trust the controller, register with it, store the certificate
     Setup,
+    /// Renew the certificate now; it renews by itself in good time
+    Renew(renew::Renew),
     /// Show this agent's certificate
     Info,
     /// List the agents that the controller knows
@@ -81,6 +84,7 @@ impl CommandTable for AgentCommand {
     async fn run(self, context: &AgentContext, console: &Console) -> Result<Outcome, CommandError> {
         match self {
             Self::Setup => setup::run(context, console).await,
+            Self::Renew(command) => command.run(context, console).await,
             Self::Info => info::run(context, console),
             Self::Agents => agents::run(context, console).await,
             Self::Request(command) => command.run(context, console).await,

@@ -17,8 +17,9 @@ pub(super) async fn run(context: &AgentContext, console: &Console) -> Result<Out
     let report = match context.node.setup(None, &progress).await {
         Err(NodeError::ControllerUnconfirmed { fingerprint }) if console.is_interactive() => {
             console.print(&format!(
-                "This agent has never met the controller. Its fingerprint is\n  {fingerprint}\nCompare it with \
-                 what the controller shows on `info`."
+                "This agent has never met the controller. Its fingerprint is\n{}\nCompare it with what the \
+                 controller shows on `info`.",
+                screens::fingerprint(&fingerprint)
             ));
             if !console.confirm("Do you trust this controller? (y/n): ").await? {
                 return Err(NodeError::ControllerUnconfirmed { fingerprint }.into());

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::enrol::stay_enrolled;
-use super::{StopSignals, block_on, parse};
+use super::enrol::enrol_unasked;
+use super::{StopSignals, launch};
 use crate::agent::{Agent, AgentNode, Environment, RunningAgent};
 use crate::args::{Accept, AgentArgs, AgentConfig, CommonArgs};
 use crate::command::desk::Desk;
@@ -17,16 +17,12 @@ use crate::command::{AgentCommand, AgentContext};
 use crate::console::{Console, ConsoleOptions};
 use crate::event::{EVENT_QUEUE, Event, EventReceiver};
 use crate::repl::{self, CommandError};
-use crate::telemetry;
 
 /// The whole program: parses the command line, serves, reads commands, and shuts down.
 pub fn run(agent: impl Agent) -> ExitCode {
     let profile = agent.profile();
-    let args: AgentArgs = parse(profile.program, "An agent that talks to other agents, end to end encrypted");
-    if let Err(error) = telemetry::init(&args.common, profile.program) {
-        return super::fail(&error.into());
-    }
-    block_on(live(Arc::new(agent), args))
+    let about = "An agent that talks to other agents, end to end encrypted";
+    launch(profile.program, about, |args| live(Arc::new(agent), args))
 }
 
 async fn live(agent: Arc<dyn Agent>, args: AgentArgs) -> Result<ExitCode, CommandError> {
@@ -46,7 +42,7 @@ async fn live(agent: Arc<dyn Agent>, args: AgentArgs) -> Result<ExitCode, Comman
     }
     greet(&running, &console, headless);
     if headless || agent.unattended() {
-        tokio::spawn(stay_enrolled(running.node.clone(), teller(&console, headless)));
+        tokio::spawn(enrol_unasked(running.node.clone(), teller(&console, headless)));
     }
 
     let serves_on = headless || (agent.unattended() && args.common.exec.is_none());
@@ -154,6 +150,11 @@ async fn log(mut events: EventReceiver) {
             Event::SessionClosed(report) => tracing::info!(
                 peer = %report.peer_agent_id, session = %report.session_id, cause = ?report.cause, "session closed"
             ),
+            // Said where it happened.
+            Event::Renewed(_)
+            | Event::ControllerFollowed(_)
+            | Event::Revoked
+            | Event::RevocationsStale { .. } => {}
         }
     }
 }

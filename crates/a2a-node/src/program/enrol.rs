@@ -1,4 +1,4 @@
-//! An agent that nobody looks after: it enrols by itself, and renews its certificate in good time.
+//! An agent that nobody looks after enrols by itself. From then on the agent renews its certificate as every agent does.
 
 use std::time::Duration;
 
@@ -6,29 +6,25 @@ use tokio::time::sleep;
 
 use crate::agent::AgentNode;
 use crate::agent::report::Progress;
-use crate::clock::Clock;
 use crate::error::NodeError;
 
-/// Enrols as soon as the controller answers, and again when half of the certificate's remaining life is over.
-/// Ends only when a person has to decide, as when the controller's key has changed.
-pub(super) async fn stay_enrolled(node: AgentNode, tell: impl Fn(&str) + Send + Sync) {
-    loop {
-        if let Some(left) = life_left(&node) {
-            sleep(left / 2).await;
-        }
-        if let Err(error) = enrol(&node, &tell).await {
-            tell(&format!("✗ {error}\n  → {}", error.next_step()));
-            return;
-        }
+/// Enrols as soon as the controller answers. Ends without a certificate only when a person has to do something, as when
+/// the controller's key has changed.
+pub(super) async fn enrol_unasked(node: AgentNode, tell: impl Fn(&str) + Send + Sync) {
+    if node.certificate().is_some() {
+        return;
+    }
+    if let Err(error) = enrol(&node, &tell).await {
+        tell(&format!("✗ {error}\n  → {}", error.next_step()));
     }
 }
 
 /// Tries until it succeeds or trying again would not help.
 async fn enrol(node: &AgentNode, tell: &(impl Fn(&str) + Send + Sync)) -> Result<(), NodeError> {
-    let is_renewal = life_left(node).is_some();
-    let progress = |step: Progress| match crate::command::setup_progress(&step) {
-        Some(line) if !is_renewal => tell(line),
-        _ => {}
+    let progress = |step: Progress| {
+        if let Some(line) = crate::command::setup_progress(&step) {
+            tell(line);
+        }
     };
     let mut pauses = Pauses::default();
     loop {
@@ -46,20 +42,17 @@ async fn enrol(node: &AgentNode, tell: &(impl Fn(&str) + Send + Sync)) -> Result
     }
 }
 
-/// Whether time alone may mend it: a controller that is not up yet has not written its `certs/ca.pem` either.
+/// Whether time alone may mend it: a controller that is not up yet has not written its `certs/ca.pem` either. A token
+/// or an operator's no is not made better by repeating it, and looks like guessing.
 fn may_pass(error: &NodeError) -> bool {
-    matches!(
-        error,
+    match error {
+        NodeError::ControllerRefused { code, .. } => !FINAL.contains(&code.as_str()),
         NodeError::ControllerUnreachable { .. }
-            | NodeError::ControllerRefused { .. }
-            | NodeError::ControllerUnconfirmed { .. }
-            | NodeError::ControllerNotOfRoot { .. }
-    )
-}
-
-fn life_left(node: &AgentNode) -> Option<Duration> {
-    let left = node.certificate()?.expires_at.since(Clock::System.now());
-    (left > Duration::ZERO).then_some(left)
+        | NodeError::ControllerNotTrusted { .. }
+        | NodeError::ControllerUnconfirmed { .. }
+        | NodeError::ControllerNotOfRoot { .. } => true,
+        _ => false,
+    }
 }
 
 /// Ever longer pauses, up to a limit.
@@ -78,6 +71,17 @@ impl Pauses {
     }
 }
 
+/// Refusals that only a person mends.
+const FINAL: [&str; 8] = [
+    "agent_revoked",
+    "approval_rejected",
+    "token_required",
+    "bad_token",
+    "token_for_another_agent",
+    "token_expired",
+    "token_spent",
+    "weak_key",
+];
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -94,9 +98,16 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_controller_is_not_waited_for() {
+    fn what_only_a_person_mends_is_not_waited_for() {
         let unreachable = NodeError::ControllerUnreachable { url: String::new(), reason: String::new() };
         assert!(may_pass(&unreachable));
         assert!(!may_pass(&NodeError::Environment("disk full".into())));
+        let refused = |code: &str| NodeError::ControllerRefused {
+            code: code.into(),
+            message: String::new(),
+            next: String::new(),
+        };
+        assert!(may_pass(&refused("busy")) && may_pass(&refused("id_taken")));
+        assert!(!may_pass(&refused("bad_token")) && !may_pass(&refused("agent_revoked")));
     }
 }

@@ -13,6 +13,8 @@ use crate::error::NodeError;
 pub struct CommandError {
     code: &'static str,
     message: String,
+    /// Empty where the message says it.
+    #[serde(skip_serializing_if = "String::is_empty")]
     next: String,
     #[serde(skip)]
     exit_code: u8,
@@ -65,7 +67,8 @@ impl CommandError {
 /// For a person. What it holds may come from a peer, so it is filtered.
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "✗ {}\n  → {}", shown_lines(&self.message), shown_lines(&self.next))
+        write!(f, "✗ {}", shown_lines(&self.message))?;
+        if self.next.is_empty() { Ok(()) } else { write!(f, "\n  → {}", shown_lines(&self.next)) }
     }
 }
 

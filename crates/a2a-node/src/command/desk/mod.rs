@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::screens;
 use crate::agent::report::SessionReport;
 use crate::console::Console;
+use crate::error::NodeError;
 use crate::event::{Event, EventReceiver};
 use crate::repl::CommandError;
 
@@ -188,6 +189,12 @@ impl DeskState {
                 self.inbox.closed.push(report);
                 Some(notice)
             }
+            Event::Renewed(report) => Some(screens::renewed(&report)),
+            Event::ControllerFollowed(report) => Some(screens::followed(&report)),
+            Event::Revoked => Some(screens::with_next_step(&NodeError::Revoked)),
+            Event::RevocationsStale { reason } => {
+                Some(screens::with_next_step(&NodeError::RevocationsStale { reason }))
+            }
         }
     }
 
@@ -218,6 +225,12 @@ fn event_json(event: &Event) -> serde_json::Value {
         Event::SessionEstablished(report) => json!({"event": "session_established", "detail": report}),
         Event::MessageReceived(message) => json!({"event": "message", "detail": message}),
         Event::SessionClosed(report) => json!({"event": "session_closed", "detail": report}),
+        Event::Renewed(report) => json!({"event": "renewed", "detail": report}),
+        Event::ControllerFollowed(report) => json!({"event": "controller_followed", "detail": report}),
+        Event::Revoked => json!({"event": "revoked", "detail": {}}),
+        Event::RevocationsStale { reason } => {
+            json!({"event": "revocations_stale", "detail": {"reason": reason}})
+        }
     }
 }
 

@@ -188,6 +188,7 @@ async fn wait_takes_what_has_come_and_what_will_come_once_each() {
         peer_agent_id: "alice".parse().unwrap(),
         cause: CloseCause::ClosedByPeer,
         missing: 0,
+        unacknowledged: 0,
         confirmed: true,
     }));
     assert!(wait(&desk, What::Closed, limit).await.is_ok());

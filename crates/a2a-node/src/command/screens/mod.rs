@@ -4,13 +4,17 @@
 
 use a2a_core::agent_id::AgentId;
 use a2a_core::certificate::card::AgentCertificate;
+use a2a_core::certificate::fingerprint::to_words;
 use a2a_core::crypto::kx::Suite;
+use a2a_core::crypto::signature::KeyId;
 use a2a_core::text::{shown, shown_lines};
 use a2a_core::time::UnixTime;
 
 use crate::agent::report::{
-    AgentEntry, CloseCause, ClosedReport, Progress, SessionReport, SessionStage, StatusReport,
+    AgentEntry, CloseCause, ClosedReport, Progress, RenewalReport, SessionReport, SessionStage, StatusReport,
+    SuccessionReport,
 };
+use crate::error::NodeError;
 use crate::event::{ConsentRequest, ReceivedMessage};
 
 /// The question that a request puts to a person.
@@ -131,13 +135,22 @@ pub(super) fn certificate(certificate: &AgentCertificate) -> String {
 
 /// Everything at a glance.
 pub(super) fn status(status: &StatusReport) -> String {
-    let certificate = status
-        .certificate_expires_at
-        .map_or_else(|| "none; run `setup`".to_owned(), |end| format!("until {}", time(end)));
+    let certificate = match status.certificate_expires_at {
+        None => "none; run `setup`".to_owned(),
+        Some(_) if status.revoked => "revoked; ask whoever runs the controller".to_owned(),
+        Some(end) => format!("until {}", time(end)),
+    };
+    let renews = status.renews_at.map(|at| format!("\n  Renews:      {}", time(at))).unwrap_or_default();
+    let failure = status.renewal_failure.as_ref().map(|failure| {
+        format!("\n  Last failure: {}: {}", time(failure.at), shown(&failure.error))
+    });
+    let failure = failure.unwrap_or_default();
+    let list = status.revocations_until.map(|until| format!("\nRevocations:   known, good until {}", time(until)));
+    let list = list.unwrap_or_default();
     let fingerprint =
         status.controller_fingerprint.map_or_else(|| "not pinned yet".to_owned(), |id| id.to_string());
     format!(
-        "Agent:         {} at {}\nCertificate:   {certificate}\nController:    {}\n  Fingerprint: {fingerprint}\n\
+        "Agent:         {} at {}\nCertificate:   {certificate}{renews}{failure}\nController:    {}\n  Fingerprint: {fingerprint}{list}\n\
          Requests:      accept {}; {} waiting\nSessions:      {} established, {} pending\n\
          Messages:      {} sent, {} received\nCryptography:  {}\nRunning for:   {}",
         status.agent_id,
@@ -158,6 +171,9 @@ pub(super) fn status(status: &StatusReport) -> String {
 pub(crate) fn setup_progress(progress: &Progress) -> Option<&'static str> {
     match progress {
         Progress::TrustEstablished => Some("✓ Trust established"),
+        Progress::AwaitingApproval => {
+            Some("… Waiting until whoever runs the controller approves this agent (Ctrl-C gives up)")
+        }
         Progress::Registered => Some("✓ Registration successful"),
         Progress::CertificateStored => Some("✓ Certificate stored"),
         _ => None,
@@ -214,13 +230,54 @@ pub(super) fn closed(report: &ClosedReport) -> String {
         CloseCause::Lost => {
             format!("The session with {peer} is lost: it has forgotten it or broken the protocol.")
         }
+        CloseCause::Revoked => {
+            format!("The session with {peer} has ended: the controller has revoked a certificate.")
+        }
     };
     let missing = match report.missing {
         0 => String::new(),
         1 => "\n  The last message from there never arrived.".to_owned(),
         count => format!("\n  The last {count} messages from there never arrived."),
     };
-    format!("[SESSION] {what} Keys cleared.{missing}")
+    format!("[SESSION] {what} Keys cleared.{missing}{}", unacknowledged(report.unacknowledged))
+}
+
+/// What is said of messages that the peer may have or not.
+pub(super) fn unacknowledged(count: u64) -> String {
+    match count {
+        0 => String::new(),
+        1 => "\n  Your last message was never acknowledged.".to_owned(),
+        count => format!("\n  Your last {count} messages were never acknowledged."),
+    }
+}
+
+/// That the certificate has been renewed.
+pub(super) fn renewed(report: &RenewalReport) -> String {
+    let key = if report.new_key { format!("\n  New key: {}", report.key_id) } else { String::new() };
+    let (until, next) = (time(report.expires_at), time(report.renews_at));
+    format!("[CERTIFICATE] ✓ Renewed until {until}; next renewal {next}.{key}")
+}
+
+/// That the controller has a new key.
+pub(super) fn followed(report: &SuccessionReport) -> String {
+    let SuccessionReport { former, fingerprint } = report;
+    format!(
+        "[CONTROLLER] The controller's key has a successor, signed by the key that this agent trusted. Trusted now:\n  \
+         {fingerprint}\n  Before:\n  {former}"
+    )
+}
+
+/// Something that went wrong by itself, and what to do about it.
+pub(super) fn with_next_step(error: &NodeError) -> String {
+    format!("[CONTROLLER] ✗ {}\n  → {}", shown_lines(&error.to_string()), error.next_step())
+}
+
+/// A fingerprint in the two ways in which people compare one: digits, and words in lines of six.
+pub(super) fn fingerprint(fingerprint: &KeyId) -> String {
+    let words = to_words(fingerprint);
+    let words: Vec<_> = words.split(' ').collect();
+    let lines: Vec<_> = words.chunks(6).map(|line| line.join(" ")).collect();
+    format!("  {fingerprint}\nor, in words,\n  {}", lines.join("\n  "))
 }
 
 /// A time for people, in UTC.

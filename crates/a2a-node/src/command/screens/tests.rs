@@ -139,20 +139,27 @@ fn the_chat_has_the_seeds_heading() {
 
 #[test]
 fn an_ended_session_says_why_and_what_is_missing() {
-    let report = |cause, missing| ClosedReport {
+    let report = |cause, missing, unacknowledged| ClosedReport {
         session_id: ID.parse().unwrap(),
         peer_agent_id: "helper_agent_001".parse().unwrap(),
         cause,
         missing,
+        unacknowledged,
         confirmed: true,
     };
     assert_eq!(
-        closed(&report(CloseCause::ClosedByPeer, 0)),
+        closed(&report(CloseCause::ClosedByPeer, 0, 0)),
         "[SESSION] helper_agent_001 closed the session. Keys cleared."
     );
     assert_eq!(
-        closed(&report(CloseCause::Idle, 2)),
+        closed(&report(CloseCause::Idle, 2, 0)),
         "[SESSION] The session with helper_agent_001 was silent for too long. Keys cleared.\n  The last 2 messages \
          from there never arrived."
     );
+    assert_eq!(
+        closed(&report(CloseCause::Revoked, 0, 1)),
+        "[SESSION] The session with helper_agent_001 has ended: the controller has revoked a certificate. Keys \
+         cleared.\n  Your last message was never acknowledged."
+    );
+    assert!(closed(&report(CloseCause::Lost, 0, 3)).ends_with("Your last 3 messages were never acknowledged."));
 }
