@@ -104,6 +104,11 @@ impl RevokedKey {
         })
     }
 
+    async fn read(connection: &mut AnyConnection, key_id: KeyId) -> Result<Option<Self>, StoreError> {
+        let found = sqlx::query("SELECT * FROM revoked_keys WHERE key_id = $1").bind(key_id.to_string());
+        found.fetch_optional(connection).await?.as_ref().map(Self::of).transpose()
+    }
+
     pub(super) async fn read_all(connection: &mut AnyConnection) -> Result<Vec<Self>, StoreError> {
         let rows = sqlx::query("SELECT * FROM revoked_keys ORDER BY key_id").fetch_all(connection).await?;
         rows.iter().map(Self::of).collect()
@@ -111,6 +116,16 @@ impl RevokedKey {
 }
 
 impl Store {
+    /// Whether a key is revoked, and whose it was.
+    pub(crate) async fn revoked_key(&self, key_id: KeyId) -> Result<Option<RevokedKey>, StoreError> {
+        RevokedKey::read(&mut *self.pool.acquire().await?, key_id).await
+    }
+
+    /// Every revoked key.
+    pub(crate) async fn revoked_keys(&self) -> Result<Vec<RevokedKey>, StoreError> {
+        RevokedKey::read_all(&mut *self.pool.acquire().await?).await
+    }
+
     /// What the revocation list has to say at `now`, under the number that it was given last.
     pub(crate) async fn revoked_content(&self, now: UnixTime) -> Result<RevocationContent, StoreError> {
         let mut snapshot = self.snapshot().await?;
@@ -167,8 +182,7 @@ impl Change {
 
     /// Whether a key is revoked, and whose it was.
     pub(crate) async fn revoked_key(&mut self, key_id: KeyId) -> Result<Option<RevokedKey>, StoreError> {
-        let found = sqlx::query("SELECT * FROM revoked_keys WHERE key_id = $1").bind(key_id.to_string());
-        found.fetch_optional(self.connection()).await?.as_ref().map(RevokedKey::of).transpose()
+        RevokedKey::read(self.connection(), key_id).await
     }
 
     /// As [`Store::revoked_content`], with what this change does.

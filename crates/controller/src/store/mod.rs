@@ -30,6 +30,9 @@ mod export;
 mod column;
 mod words;
 
+#[cfg(test)]
+mod contract;
+
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 

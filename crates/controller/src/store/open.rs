@@ -1,6 +1,7 @@
 //! Opening a database: the file made and checked, the tables brought up to date, the connections set up alike. What
 //! differs between SQLite and PostgreSQL stands here and in [`super::database`], and nowhere else.
 
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -44,14 +45,8 @@ const POSTGRES: Dialect = Dialect {
 
 /// Connects, and brings the tables up to date.
 pub(super) async fn open(database: &Database) -> Result<(AnyPool, &'static Dialect), StoreError> {
-    sqlx::any::install_default_drivers();
-    let (options, dialect) = match database {
-        Database::Sqlite(path) => (sqlite_file(path).await?, &SQLITE),
-        Database::Postgres(url) => (connect_options(url.secret())?, &POSTGRES),
-    };
     // Not from the pool, which would take a refused connection for one that is only late.
-    let mut first = options.connect().await?;
-    first.execute(dialect.session).await?;
+    let (mut first, options, dialect) = connect(database).await?;
     migrate(&mut first, dialect).await?;
     first.close().await?;
     let pool = AnyPoolOptions::new()
@@ -62,6 +57,20 @@ pub(super) async fn open(database: &Database) -> Result<(AnyPool, &'static Diale
         })
         .connect_lazy_with(options);
     Ok((pool, dialect))
+}
+
+/// One connection, and what it takes to make more.
+pub(super) async fn connect(
+    database: &Database,
+) -> Result<(AnyConnection, AnyConnectOptions, &'static Dialect), StoreError> {
+    sqlx::any::install_default_drivers();
+    let (options, dialect) = match database {
+        Database::Sqlite(path) => (sqlite_file(path).await?, &SQLITE),
+        Database::Postgres(url) => (connect_options(url.secret())?, &POSTGRES),
+    };
+    let mut connection = options.connect().await?;
+    connection.execute(dialect.session).await?;
+    Ok((connection, options, dialect))
 }
 
 async fn migrate(connection: &mut AnyConnection, dialect: &Dialect) -> Result<(), StoreError> {
@@ -131,7 +140,12 @@ fn sqlite_options(path: &Path) -> Result<AnyConnectOptions, StoreError> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
     let mut url = "sqlite:".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {
-        if plain(byte) { url.push(char::from(*byte)) } else { url.push_str(&format!("%{byte:02X}")) }
+        if plain(byte) {
+            url.push(char::from(*byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(url, "%{byte:02X}");
+        }
     }
     connect_options(&url)
 }

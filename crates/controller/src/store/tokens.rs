@@ -69,6 +69,26 @@ impl TokenRow {
         })
     }
 
+    /// Whether it can be spent.
+    pub(crate) fn check(&self, agent_id: &AgentId, now: UnixTime) -> Result<(), TokenError> {
+        if self.agent_id != *agent_id {
+            return Err(TokenError::WrongAgent);
+        }
+        if self.spent_at.is_some() {
+            return Err(TokenError::Spent);
+        }
+        if self.expires_at <= now {
+            return Err(TokenError::Expired);
+        }
+        Ok(())
+    }
+
+    async fn read(connection: &mut AnyConnection, hash: &Hex<32>) -> Result<Self, TokenError> {
+        let found = sqlx::query("SELECT * FROM tokens WHERE hash = $1").bind(hash.to_string());
+        let found = found.fetch_optional(connection).await.map_err(StoreError::from)?;
+        Ok(Self::of(&found.ok_or(TokenError::Unknown)?)?)
+    }
+
     pub(super) async fn read_all(connection: &mut AnyConnection) -> Result<Vec<Self>, StoreError> {
         let rows =
             sqlx::query("SELECT * FROM tokens ORDER BY created_at, hash").fetch_all(connection).await?;
@@ -77,6 +97,17 @@ impl TokenRow {
 }
 
 impl Store {
+    /// Whether a token could be spent now.
+    pub(crate) async fn check_token(
+        &self,
+        hash: &Hex<32>,
+        agent_id: &AgentId,
+        now: UnixTime,
+    ) -> Result<(), TokenError> {
+        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
+        TokenRow::read(&mut connection, hash).await?.check(agent_id, now)
+    }
+
     /// All that are remembered, the oldest first.
     pub(crate) async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
         TokenRow::read_all(&mut *self.pool.acquire().await?).await
@@ -109,18 +140,7 @@ impl Change {
         serial: &Hex<16>,
         now: UnixTime,
     ) -> Result<(), TokenError> {
-        let found = sqlx::query("SELECT * FROM tokens WHERE hash = $1").bind(hash.to_string());
-        let found = found.fetch_optional(self.connection()).await.map_err(StoreError::from)?;
-        let token = TokenRow::of(&found.ok_or(TokenError::Unknown)?)?;
-        if token.agent_id != *agent_id {
-            return Err(TokenError::WrongAgent);
-        }
-        if token.spent_at.is_some() {
-            return Err(TokenError::Spent);
-        }
-        if token.expires_at <= now {
-            return Err(TokenError::Expired);
-        }
+        TokenRow::read(self.connection(), hash).await?.check(agent_id, now)?;
         let spent = sqlx::query("UPDATE tokens SET spent_at = $1, serial = $2 WHERE hash = $3")
             .bind(seconds(now))
             .bind(serial.to_string())
