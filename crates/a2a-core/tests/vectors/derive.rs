@@ -224,6 +224,7 @@ fn type_number(name: &Value) -> u8 {
         "data" => 2,
         "close" => 4,
         "rekey" => 5,
+        "certificate" => 6,
         other => panic!("no type {other}"),
     }
 }

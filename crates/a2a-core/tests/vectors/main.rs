@@ -14,6 +14,7 @@
 mod world;
 
 mod derive;
+mod identity;
 mod kem;
 mod negative;
 mod play;
@@ -99,6 +100,14 @@ fn everything_derived_follows_from_the_secrets_and_the_messages() {
             assert_eq!(derive::derive(vector, *provider), vector["derived"]);
         }
     }
+}
+
+#[test]
+fn identities_live_as_the_protocol_says() {
+    if writing() {
+        write("identity.json", &identity::make());
+    }
+    identity::check(&read("identity.json"));
 }
 
 #[test]

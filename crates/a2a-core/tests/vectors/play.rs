@@ -11,6 +11,7 @@ use a2a_core::handshake::messages::{
 use a2a_core::handshake::{Credential, Step};
 use a2a_core::session::frame::{FrameType, encode_frames};
 use a2a_core::session::{CloseReason, Frame, RekeyPolicy, RekeyStep, Session};
+use a2a_core::wire;
 use data_encoding::{BASE64, HEXLOWER};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -116,6 +117,8 @@ pub(crate) fn play(cast: &Cast, suite: Suite) -> Value {
     let fresh = fresh_exchange(&mut log, &mut initiator, &mut responder);
     log.send("i2r", &mut initiator, &mut responder, FrameType::Text, b"epoch 2");
     log.send("r2i", &mut responder, &mut initiator, FrameType::Text, b"epoch 2");
+    let renewed = wire::canonical_json(cast.pair.initiator.certificate().certificate()).unwrap();
+    log.send("i2r", &mut initiator, &mut responder, FrameType::Certificate, &renewed);
     let received = initiator.opener.received();
     let (_, close) = initiator.sealer.close(CloseReason::Done, received, NOW).unwrap();
     let payload = format!(r#"{{"reason":"done","received":{received},"sent":{}}}"#, close.seq);
@@ -141,7 +144,7 @@ pub(crate) fn play(cast: &Cast, suite: Suite) -> Value {
     })
 }
 
-fn private(key: Key) -> String {
+pub(crate) fn private(key: Key) -> String {
     let provider = a2a_core::crypto::provider::available()[0];
     BASE64.encode(&key.load(provider).to_pkcs8_der().unwrap())
 }

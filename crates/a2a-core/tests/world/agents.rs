@@ -43,6 +43,7 @@ pub(crate) enum Key {
     Traveller,
     Helper,
     Mallory,
+    Worker,
 }
 
 impl Key {
@@ -56,6 +57,7 @@ impl Key {
             Self::Traveller => include_bytes!("../keys/traveller.pk8"),
             Self::Helper => include_bytes!("../keys/helper.pk8"),
             Self::Mallory => include_bytes!("../keys/rsa3072.pk8"),
+            Self::Worker => include_bytes!("../keys/rsa4096.pk8"),
         };
         let load = || Arc::from(provider.load_signing_key(pkcs8).unwrap());
         LOADED.lock().unwrap().entry((self, provider.name())).or_insert_with(load).clone()
@@ -91,13 +93,11 @@ fn draft(agent_id: &'static str, key: Key, address: &'static str) -> Draft {
 }
 
 impl Draft {
-    pub(crate) fn certificate(&self) -> AgentCertificate {
-        let provider = available()[0];
-        let key = self.key.load(provider);
-        let card = AgentCard {
+    pub(crate) fn card(&self) -> AgentCard {
+        AgentCard {
             agent_id: id(self.agent_id),
             name: self.agent_id.parse().unwrap(),
-            public_key: key.public_key().clone(),
+            public_key: self.key.load(available()[0]).public_key().clone(),
             methods: vec!["send_request".parse().unwrap()],
             address: self.address.parse().unwrap(),
             tls_spki_sha256: Hex::from_bytes([7; 32]),
@@ -105,8 +105,13 @@ impl Draft {
             issued_at: self.issued_at,
             expires_at: self.issued_at.saturating_add(DAY),
             protocol_version: 1,
-        };
-        let request = EnrolmentRequest::new(card, Hex::from_bytes([9; 32]), "csr".into(), &*key).unwrap();
+        }
+    }
+
+    pub(crate) fn certificate(&self) -> AgentCertificate {
+        let provider = available()[0];
+        let (key, nonce) = (self.key.load(provider), Hex::from_bytes([9; 32]));
+        let request = EnrolmentRequest::new(self.card(), nonce, "csr".into(), &*key).unwrap();
         authority(self.controller, provider).issue(&request, DAY, self.issued_at).unwrap()
     }
 
@@ -137,6 +142,6 @@ pub(crate) fn verifier_with(content: RevocationContent, life: Duration) -> Verif
     Verifier { anchor, revocations }
 }
 
-fn authority(key: Key, provider: Provider) -> Authority {
+pub(crate) fn authority(key: Key, provider: Provider) -> Authority {
     Authority::new(id("controller"), key.load(provider), provider)
 }
