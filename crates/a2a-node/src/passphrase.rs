@@ -5,13 +5,13 @@
 
 use std::fmt::{self, Debug};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::console::Hidden;
 use crate::error::NodeError;
 use crate::seal::Cost;
 use crate::store::read_secret;
@@ -76,22 +76,23 @@ impl PassphraseSource {
 }
 
 fn ask(is_new: bool) -> Result<Zeroizing<Vec<u8>>, NodeError> {
-    let prompt = |text: &str| match rpassword::prompt_password(text) {
-        Ok(typed) => Ok(Zeroizing::new(typed.into_bytes())),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(environment("cancelled".to_owned())),
-        Err(error) => Err(environment(format!(
+    let mut terminal = Hidden::open().map_err(|error| {
+        environment(format!(
             "there is no terminal to ask for the passphrase on ({error}): name a file with \
              --passphrase-from file:PATH, or a systemd credential with --passphrase-from credential:NAME"
-        ))),
+        ))
+    })?;
+    let mut ask = |question: &str| {
+        terminal.ask(question).map_err(|_| environment("no passphrase was given; start again".to_owned()))
     };
     if !is_new {
-        return prompt("Passphrase: ");
+        return ask("Passphrase: ");
     }
-    let first = prompt("New passphrase for the keys: ")?;
-    if *prompt("The same again: ")? == *first {
+    let first = ask("New passphrase for the keys: ")?;
+    if *ask("The same again: ")? == *first {
         return Ok(first);
     }
-    Err(environment("the two passphrases differ; nothing was sealed: start again".to_owned()))
+    Err(environment("the two passphrases differ and nothing was sealed; start again".to_owned()))
 }
 
 fn from_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, NodeError> {

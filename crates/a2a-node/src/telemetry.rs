@@ -15,12 +15,17 @@ use crate::store::make_private_dir;
 
 /// Starts logging for the whole process; call it once, first.
 pub fn init(args: &CommonArgs, program: &str) -> Result<(), NodeError> {
-    let filter = EnvFilter::try_new(&args.log)
-        .map_err(|error| environment(format!("--log {:?} is no level and no filter: {error}", args.log)))?;
+    let filter = EnvFilter::try_new(&args.log).map_err(|error| environment(error.to_string()))?;
     match LogSink::choose(args, program) {
         LogSink::Stderr => install(args.log_format, filter, io::stderr),
         LogSink::File(path) => install(args.log_format, filter, Mutex::new(open(&path)?)),
     }
+}
+
+/// A level or a filter, as `--log` takes it.
+pub(crate) fn filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map_err(|error| format!("no level and no filter: {error}"))?;
+    Ok(text.to_owned())
 }
 
 /// Where log lines go.

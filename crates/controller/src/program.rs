@@ -6,9 +6,8 @@ use std::process::ExitCode;
 use a2a_node::args::{CommonArgs, ControllerArgs};
 use a2a_node::clock::Clock;
 use a2a_node::console::{Console, ConsoleOptions};
-use a2a_node::program::{StopSignals, block_on, fail, parse};
+use a2a_node::program::{StopSignals, launch};
 use a2a_node::repl::{self, CommandError};
-use a2a_node::telemetry;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -18,11 +17,7 @@ use crate::registry::Enrolled;
 
 /// The whole program: parses the command line, serves, reads commands, and shuts down.
 pub fn run() -> ExitCode {
-    let args: ControllerArgs = parse(PROGRAM, "The authority that certifies agents and lists them");
-    if let Err(error) = telemetry::init(&args.common, PROGRAM) {
-        return fail(&error.into());
-    }
-    block_on(live(args))
+    launch(PROGRAM, "The authority that certifies agents and lists them", live)
 }
 
 async fn live(args: ControllerArgs) -> Result<ExitCode, CommandError> {

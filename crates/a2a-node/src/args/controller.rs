@@ -51,6 +51,12 @@ pub struct ControllerConfig {
     pub tls_names: Vec<String>,
 }
 
+impl AsRef<CommonArgs> for ControllerArgs {
+    fn as_ref(&self) -> &CommonArgs {
+        &self.common
+    }
+}
+
 impl ControllerArgs {
     /// Completes what was told with the controller's defaults.
     pub fn resolve(&self) -> Result<ControllerConfig, NodeError> {

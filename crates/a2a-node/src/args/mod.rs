@@ -41,8 +41,8 @@ pub struct CommonArgs {
     #[arg(long, env = "A2A_CA_FILE", value_name = "FILE", default_value = "certs/ca.pem")]
     pub ca_file: PathBuf,
 
-    /// Where the passphrase comes from under which keys are sealed: prompt, file:PATH or credential:NAME (systemd)
-    /// [default: keys are not sealed]
+    /// Where the passphrase comes from under which keys are sealed: `prompt`, `file:PATH` or `credential:NAME`, of
+    /// systemd [default: keys are not sealed]
     #[arg(long, env = "A2A_PASSPHRASE_FROM", value_name = "SOURCE")]
     pub passphrase_from: Option<PassphraseSource>,
 

@@ -6,6 +6,7 @@
 //! process alive.
 
 mod editor;
+mod hidden;
 mod input;
 mod paint;
 mod screen;
@@ -25,6 +26,7 @@ use input::{Lines, ReadRequest, Source};
 use screen::Screen;
 use terminal::TerminalGuard;
 
+pub(crate) use hidden::Hidden;
 pub use input::{Input, Prompt};
 pub use vocabulary::Vocabulary;
 

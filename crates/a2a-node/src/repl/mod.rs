@@ -18,6 +18,7 @@ use crate::console::{Console, Input, Prompt, Vocabulary};
 use parse::{Parsed, command_name, parse};
 
 pub use error::CommandError;
+pub(crate) use parse::misused;
 
 /// A program's commands: `#[derive(clap::Parser)] #[command(multicall = true)] enum`, one variant a command.
 pub trait CommandTable: clap::Parser {
@@ -238,6 +239,15 @@ mod tests {
         );
         let (code, _) = transcript(&["add 1"], false).await;
         assert_eq!(code, Ended::Failed(2));
+    }
+
+    #[tokio::test]
+    async fn of_a_long_word_only_the_beginning_is_repeated() {
+        let word = "x".repeat(5000);
+        for json in [false, true] {
+            let (_, text) = transcript(&[&word], json).await;
+            assert!(text.len() < 350 && text.contains(&format!("`{}…`", "x".repeat(64))), "{text}");
+        }
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! From a line to a command, and from `clap`'s errors to ours.
 
+use std::borrow::Cow;
+
 use a2a_core::text::shown;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -20,7 +22,7 @@ pub(super) fn parse<T: CommandTable>(line: &str) -> Result<Parsed<T>, CommandErr
     match T::try_parse_from(&arguments) {
         Ok(command) => Ok(Parsed::Command(command)),
         Err(error) if error.kind() == ErrorKind::DisplayHelp => Ok(Parsed::Help(error.render().to_string())),
-        Err(error) => Err(explain(&error)),
+        Err(error) => Err(misused(&error)),
     }
 }
 
@@ -29,7 +31,7 @@ pub(super) fn command_name<T: CommandTable>(line: &str) -> String {
     let word = line.split_whitespace().next().unwrap_or_default();
     T::command()
         .find_subcommand(word)
-        .map_or_else(|| shown(word).into_owned(), |found| found.get_name().to_owned())
+        .map_or_else(|| shown(&cut(word)).into_owned(), |found| found.get_name().to_owned())
 }
 
 /// Splits as a shell does, except that a command with free text keeps the rest of the line as typed.
@@ -44,7 +46,8 @@ fn arguments(line: &str, free_text: &[&str]) -> Result<Vec<String>, CommandError
     shell_words::split(line).map_err(|_| CommandError::usage("a quote is not closed"))
 }
 
-fn explain(error: &clap::Error) -> CommandError {
+/// What `clap` finds wrong, without its dressing.
+pub(crate) fn misused(error: &clap::Error) -> CommandError {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         // The likeliest comes last.
@@ -57,13 +60,21 @@ fn explain(error: &clap::Error) -> CommandError {
             Some(near) => format!("did you mean `{near}`? Type `help` for all commands"),
             None => "type `help` for all commands".to_owned(),
         };
-        return CommandError::usage(format!("there is no command `{word}`")).with_next(next);
+        return CommandError::usage(format!("there is no command `{}`", cut(&word))).with_next(next);
     }
     let text = error.render().to_string();
     let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "));
     let next =
         usage.map_or_else(|| "type `help`".to_owned(), |usage| format!("type it as `{}`", usage.trim()));
     CommandError::usage(message(&text)).with_next(next)
+}
+
+/// What was typed where a command should stand may be anything, of any length.
+fn cut(word: &str) -> Cow<'_, str> {
+    match word.char_indices().nth(LONGEST_WORD) {
+        Some((end, _)) => format!("{}…", &word[..end]).into(),
+        None => word.into(),
+    }
 }
 
 /// The error itself, without what `clap` adds below it.
@@ -73,10 +84,19 @@ fn message(text: &str) -> String {
     lines.join(" ").trim_start_matches("error: ").to_owned()
 }
 
+/// How much of an unknown command is repeated, in characters.
+const LONGEST_WORD: usize = 64;
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_long_word_only_the_beginning_is_repeated() {
+        assert_eq!(cut(&"ä".repeat(64)), "ä".repeat(64));
+        assert_eq!(cut(&"ä".repeat(65)), format!("{}…", "ä".repeat(64)));
+    }
 
     #[test]
     fn free_text_is_kept_as_typed() {

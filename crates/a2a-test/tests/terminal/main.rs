@@ -11,6 +11,7 @@ mod terminal;
 
 mod seed;
 
+mod keys;
 mod leaving;
 mod refusals;
 mod restart;

@@ -59,6 +59,12 @@ impl Terminal {
         self.keys("\r");
     }
 
+    /// Types an answer that is not shown, once the question is there.
+    pub(crate) fn hidden_answer(&mut self, question: &str, line: &str) {
+        self.sees(question);
+        self.keys(&format!("{line}\r"));
+    }
+
     /// Types a line after a question or prompt and leaves it there, without Enter.
     pub(crate) fn types_after(&mut self, question: &str, line: &str) {
         self.cursor_behind(question);
@@ -138,6 +144,11 @@ impl Terminal {
         }
         assert!(Instant::now() < deadline, "it does not end:\n{}", self.picture());
         self.child.wait().unwrap().code()
+    }
+
+    /// The program's process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Whether the terminal is as it was before the program: line editing, echo, pasting.
