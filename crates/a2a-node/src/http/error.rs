@@ -1,9 +1,11 @@
 //! The one shape of every error: `{"error": what happened, "code": a word for programs, "message": what to do}`.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use axum::Json;
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,8 @@ pub struct ApiError {
     pub error: String,
     /// What to do about it.
     pub message: String,
+    /// After how long it makes sense to ask again: the header `Retry-After`.
+    pub retry_after: Option<Duration>,
 }
 
 /// The error as it goes over the wire.
@@ -40,7 +44,13 @@ impl ApiError {
         error: impl Into<String>,
         message: impl Into<String>,
     ) -> Self {
-        Self { status, code, error: error.into(), message: message.into() }
+        Self { status, code, error: error.into(), message: message.into(), retry_after: None }
+    }
+
+    /// The same, saying after how long it makes sense to ask again; whole seconds go over the wire.
+    #[must_use]
+    pub fn with_retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
     }
 
     /// A fault on this side: the reason goes to the log, and not to the peer.
@@ -75,6 +85,10 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = ErrorBody { error: self.error, code: self.code.to_owned(), message: self.message };
-        (self.status, Json(body)).into_response()
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(wait) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, wait.as_secs().into());
+        }
+        response
     }
 }

@@ -5,16 +5,21 @@
 mod error;
 mod extract;
 mod limits;
+mod penalty;
 mod server;
 
 pub use error::{ApiError, ErrorBody};
 pub use extract::{WireJson, read_body};
 pub use limits::limits;
+pub use penalty::{Rate, SourceLimits};
 pub use server::{BoundServer, Server};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::Duration;
+
+    use axum::http::StatusCode;
     use axum::routing::{get, post};
     use axum::{Json, Router};
     use serde::{Deserialize, Serialize};
@@ -27,6 +32,10 @@ mod tests {
     #[serde(deny_unknown_fields)]
     struct Greeting {
         text: String,
+    }
+
+    fn busy() -> ApiError {
+        ApiError::of_status(StatusCode::TOO_MANY_REQUESTS).with_retry_after(Duration::from_secs(7))
     }
 
     /// A real server with a few routes, and a client that believes it.
@@ -46,6 +55,7 @@ mod tests {
             let routes = Router::new()
                 .route("/greet", post(|greeting: WireJson<Greeting, 64>| async { Json(greeting.value) }))
                 .route("/large", post(|body: axum::body::Bytes| async move { body.len().to_string() }))
+                .route("/busy", get(|| async { busy() }))
                 .route("/fails", get(|| async { ApiError::internal("the secret reason") }));
             let (stop, stopped) = oneshot::channel();
             let serving = tokio::spawn(server.run(routes, async { drop(stopped.await) }));
@@ -105,6 +115,17 @@ mod tests {
         assert_eq!(answer.status(), 500);
         let body = answer.text().await.unwrap();
         assert!(body.contains("\"code\":\"internal\"") && !body.contains("secret"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn whoever_has_to_wait_is_told_how_long() {
+        let world = World::start().await;
+        let answer = world.get("/busy").await;
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["retry-after"]),
+            (429, &"7".parse().unwrap())
+        );
+        assert_eq!(answer.json::<ErrorBody>().await.unwrap().code, "rate_limited");
     }
 
     #[tokio::test]
