@@ -79,6 +79,11 @@ impl Rekey {
         !matches!(self.stage, Stage::Idle { .. })
     }
 
+    /// The certificate that this side signs under: the last one that the peer has been sent.
+    pub fn local(&self) -> &VerifiedCertificate {
+        self.parties.local.certificate()
+    }
+
     /// From now on this side signs as `credential`: the same agent with a renewed certificate, perhaps under another
     /// key. Send the certificate in a frame of type `certificate` before any frame that is made after this.
     pub fn renew_local(&mut self, credential: Credential) {

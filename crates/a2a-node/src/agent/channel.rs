@@ -1,14 +1,18 @@
 //! An established session: what is sent and what is received, each behind its own lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use a2a_core::certificate::card::AgentCertificate;
+use a2a_core::certificate::verify::VerifiedCertificate;
+use a2a_core::handshake::Credential;
 use a2a_core::handshake::key_schedule::Role;
 use a2a_core::session::{
     Ack, Close, Frame, FrameType, Opened, Opener, Rekey, RekeyStep, Session, SessionError, SessionInfo,
 };
 use a2a_core::time::UnixTime;
-use tokio::sync::Mutex;
+use a2a_core::wire::{self, MAX_CERTIFICATE};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::AgentNode;
 use super::outbox::{Outbox, Outgoing};
@@ -22,13 +26,22 @@ use crate::event::ReceivedMessage;
 pub(crate) struct Channel {
     pub(crate) info: SessionInfo,
     pub(crate) counts: Counts,
-    /// Reaches the peer, and nobody else: its TLS key is pinned.
-    pub(crate) client: HttpsClient,
     pub(crate) outbox: Outbox,
+    peer: RwLock<Peer>,
     /// Gone once the session has ended.
     opener: Mutex<Option<Opener>>,
-    rekey: Arc<std::sync::Mutex<Rekey>>,
+    /// Held until what it has made is in the outbox: certificates and the signatures under them keep their order.
+    rekey: Arc<Mutex<Rekey>>,
     keys_made_at: AtomicU64,
+}
+
+/// The peer as it is known now.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    /// The newest that it has shown.
+    pub(crate) certificate: VerifiedCertificate,
+    /// Reaches the peer, and nobody else: its TLS key is pinned.
+    pub(crate) client: HttpsClient,
 }
 
 /// How much has passed.
@@ -72,14 +85,18 @@ impl Channel {
         let counts = Counts::default();
         counts.frames_received.store(opener.received(), Ordering::Relaxed);
         Self {
+            peer: RwLock::new(Peer { certificate: info.peer.clone(), client }),
             info,
             counts,
-            client,
             outbox: Outbox::new(sealer),
             opener: Mutex::new(Some(opener)),
-            rekey: Arc::new(std::sync::Mutex::new(rekey)),
+            rekey: Arc::new(Mutex::new(rekey)),
             keys_made_at: AtomicU64::new(now.as_secs()),
         }
+    }
+
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Opens frames in their order and delivers what they carry, then says how far it has come. Whoever calls
@@ -94,6 +111,9 @@ impl Channel {
         let opener = guard.as_mut().ok_or(SessionError::BadFrame)?;
         let mut progress = false;
         for frame in frames {
+            if entry.is_over() {
+                return Err(SessionError::BadFrame);
+            }
             let now = node.state.clock.now();
             match opener.open(frame, now) {
                 Ok(Opened::Duplicate) => {}
@@ -140,7 +160,8 @@ impl Channel {
                 Ok(())
             }
             FrameType::Rekey => self.rekey_received(node, entry, opener, payload).await,
-            FrameType::Data | FrameType::Confirm | FrameType::Close | FrameType::Certificate => {
+            FrameType::Certificate => self.certificate_received(node, entry, &payload).await,
+            FrameType::Data | FrameType::Confirm | FrameType::Close => {
                 Err(SessionError::BadContent("no use for this type here"))
             }
         }
@@ -153,10 +174,10 @@ impl Channel {
         opener: &mut Opener,
         payload: Vec<u8>,
     ) -> Result<(), SessionError> {
-        let rekey = self.rekey.clone();
-        let step = node.state.pool.run(move || locked(&rekey).receive(&payload)).await;
-        let RekeyStep { opener: receive_with, reply, sealer: send_with, complete } =
-            step.map_err(|_| SessionError::BadContent("rekey"))??;
+        let rekey = self.rekey.clone().lock_owned().await;
+        let received = with_rekey(node, rekey, move |rekey| rekey.receive(&payload)).await;
+        let (step, _in_order) = received.map_err(|_| SessionError::BadContent("rekey"))?;
+        let RekeyStep { opener: receive_with, reply, sealer: send_with, complete } = step?;
         let now = node.state.clock.now();
         if let Some(keys) = receive_with {
             opener.switch(keys, now)?;
@@ -172,16 +193,61 @@ impl Channel {
         Ok(())
     }
 
+    /// The peer has renewed its certificate. Being sealed, the frame is the peer's own: one that is not good ends the
+    /// session.
+    async fn certificate_received(
+        &self,
+        node: &AgentNode,
+        entry: &Arc<Entry>,
+        payload: &[u8],
+    ) -> Result<(), SessionError> {
+        let refused = SessionError::BadContent("certificate");
+        let certificate: AgentCertificate =
+            wire::from_json(payload, MAX_CERTIFICATE).map_err(|_| refused.clone())?;
+        let (session, agent) = (self.info.session_id, self.info.peer.agent_id());
+        let renewed = node.verify_renewal(certificate, self.peer().certificate).await.map_err(|error| {
+            tracing::warn!(%error, %session, peer = %agent, "a certificate that the peer has sent is not good");
+            refused.clone()
+        })?;
+        let client = node.state.peers.client(&renewed).map_err(|_| refused)?;
+        self.rekey.lock().await.renew_peer(renewed.clone());
+        tracing::info!(%session, peer = %agent, expires = renewed.expires_at().as_secs(), "the peer's certificate is renewed");
+        *self.peer.write().unwrap_or_else(PoisonError::into_inner) = Peer { certificate: renewed, client };
+        // A list may have come while it was being verified.
+        node.end_if_revoked(entry);
+        Ok(())
+    }
+
+    /// Sends the peer this agent's newest certificate, unless it has been sent already.
+    pub(crate) async fn announce(&self, node: &AgentNode, entry: &Arc<Entry>, newest: &Credential) {
+        let mut rekey = self.rekey.lock().await;
+        let certificate = newest.certificate().certificate();
+        if rekey.local().certificate().serial == certificate.serial {
+            return;
+        }
+        match wire::canonical_json(certificate) {
+            Ok(payload) => {
+                rekey.renew_local(newest.clone());
+                self.outbox.push(node, entry, Outgoing::new(FrameType::Certificate, payload));
+            }
+            Err(error) => tracing::warn!(%error, "this agent's certificate cannot be sent"),
+        }
+    }
+
     /// Begins a fresh exchange if this side is the one to begin it and the keys are old enough.
     pub(crate) async fn rekey_if_due(&self, node: &AgentNode, entry: &Arc<Entry>) -> Result<(), NodeError> {
         let now = node.state.clock.now();
         let made_at = UnixTime::from_secs(self.keys_made_at.load(Ordering::Relaxed));
         let due = now.since(made_at) >= node.state.rekey_policy.exchange_age;
-        if self.info.role != Role::Initiator || !due || locked(&self.rekey).is_under_way() {
+        if self.info.role != Role::Initiator || !due {
             return Ok(());
         }
-        let rekey = self.rekey.clone();
-        let begun = node.state.pool.run(move || locked(&rekey).begin()).await?;
+        // Somebody else's step may wait for a core: nobody else's time-out waits for that.
+        let Ok(rekey) = self.rekey.clone().try_lock_owned() else { return Ok(()) };
+        if rekey.is_under_way() {
+            return Ok(());
+        }
+        let (begun, _in_order) = with_rekey(node, rekey, Rekey::begin).await?;
         let failed = |error: SessionError| NodeError::Environment(error.to_string());
         if let Some(payload) = begun.map_err(failed)? {
             self.outbox.push(node, entry, Outgoing::new(FrameType::Rekey, payload));
@@ -196,13 +262,20 @@ impl Channel {
         now.since(made_at) >= exchange_age.saturating_mul(2)
     }
 
-    /// Drops the keys of both directions and fails whatever still waits to be sent.
-    pub(crate) async fn clear_keys(&self) {
-        self.outbox.end();
+    /// Drops the keys of both directions and fails whatever still waits to be sent. Says how many messages the peer has
+    /// never acknowledged.
+    pub(crate) async fn clear_keys(&self) -> u64 {
+        let unacknowledged = self.outbox.end();
         *self.opener.lock().await = None;
+        unacknowledged
     }
 }
 
-fn locked(rekey: &std::sync::Mutex<Rekey>) -> std::sync::MutexGuard<'_, Rekey> {
-    rekey.lock().unwrap_or_else(PoisonError::into_inner)
+/// Works on the exchange where a core is free, and gives the lock back with what has come of it.
+async fn with_rekey<T: Send + 'static>(
+    node: &AgentNode,
+    mut rekey: OwnedMutexGuard<Rekey>,
+    work: impl FnOnce(&mut Rekey) -> T + Send + 'static,
+) -> Result<(T, OwnedMutexGuard<Rekey>), NodeError> {
+    node.state.pool.run(move || (work(&mut rekey), rekey)).await
 }

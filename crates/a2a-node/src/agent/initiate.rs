@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::card::AgentCertificate;
-use a2a_core::certificate::verify::{VerifiedCertificate, Verifier};
+use a2a_core::certificate::verify::{CertificateError, VerifiedCertificate};
 use a2a_core::handshake::initiator::{self, Accepted, Answer, REQUEST_LIFETIME, Wish};
 use a2a_core::handshake::messages::{DecidedBy, Established, KeyExchangeReply, Request, Response};
-use a2a_core::handshake::{Credential, HandshakeError, Step};
+use a2a_core::handshake::{HandshakeError, Step};
 use a2a_core::session::Session;
-use a2a_core::time::UnixTime;
 use a2a_core::wire::{self, MAX_CERTIFICATE, MAX_HANDSHAKE_BODY};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,7 +19,7 @@ use super::AgentNode;
 use super::report::{CloseCause, OnProgress, Progress, SessionReport};
 use super::sessions::{Entry, NotAdded, Stage};
 use crate::client::{ClientError, HttpsClient};
-use crate::error::NodeError;
+use crate::error::{NodeError, SETUP_THERE};
 use crate::tls::client as trust_in;
 
 impl AgentNode {
@@ -32,16 +31,19 @@ impl AgentNode {
         expected: &AgentId,
     ) -> Result<VerifiedCertificate, NodeError> {
         let now = self.state.clock.now();
-        let (credential, verifier) = self.state.identity.credential(now)?;
+        // Without papers of its own it need not look at anybody's.
+        self.state.identity.credential(now)?;
         let client = HttpsClient::new(trust_in::unauthenticated()?)?;
         let certificate: AgentCertificate = client
             .get_json(&address.join("/agent/certificate"), MAX_CERTIFICATE, FETCH_TIMEOUT)
             .await
             .map_err(|error| fetch_failed(error, address))?;
         let found = certificate.agent_card.agent_id.clone();
-        let verified = verifier.verify(credential.provider(), certificate, None, now).map_err(|error| {
-            NodeError::PeerCertificate { address: address.to_string(), reason: error.to_string() }
-        })?;
+        self.learn_issuer(&certificate).await;
+        let (credential, verifier) = self.state.identity.credential(now)?;
+        let verified = verifier
+            .verify(credential.provider(), certificate, None, now)
+            .map_err(|error| NodeError::peer_certificate(address.to_string(), &error))?;
         if &found != expected {
             let (address, expected) = (address.to_string(), expected.clone());
             return Err(NodeError::WrongPeer { address, expected, found });
@@ -78,13 +80,18 @@ impl AgentNode {
         let identity = (session_id, accepted.suite(), accepted.peer().clone());
         let times = (now, accepted.expires());
         let entry = Entry::new(identity, true, Stage::Accepted(Box::new(accepted)), times);
-        let entry = self.state.sessions.insert(entry).map_err(|reason| match reason {
+        self.state.sessions.insert(entry.clone()).map_err(|reason| match reason {
             NotAdded::TooMany => NodeError::WrongStage("there are too many sessions with this peer".into()),
             NotAdded::Taken => NodeError::Handshake {
                 peer: agent_id.clone(),
                 reason: "the peer names a session that there is already".into(),
             },
         })?;
+        // A list that came before the session was in the table has not ended it.
+        if self.end_if_revoked(&entry) {
+            let address = peer.address().to_string();
+            return Err(NodeError::peer_certificate(address, &CertificateError::Revoked));
+        }
         progress(Progress::RequestAccepted { session_id });
         Ok(entry.report())
     }
@@ -96,14 +103,16 @@ impl AgentNode {
         progress: OnProgress<'_>,
     ) -> Result<Accepted, NodeError> {
         let now = self.state.clock.now();
-        let (credential, verifier) = self.state.identity.credential(now)?;
+        let (credential, _) = self.state.identity.credential(now)?;
         let failed = |error| handshake_failed(peer, error);
-        let (local, asked) = (credential.clone(), peer.clone());
-        let made = self.state.pool.run(move || initiator::request(local, asked, wish, now)).await?;
+        let asked = peer.clone();
+        let made = self.state.pool.run(move || initiator::request(credential, asked, wish, now)).await?;
         let Step { next, message } = made.map_err(failed)?;
         progress(Progress::RequestSent);
         let response = self.await_answer(peer, &message).await?;
+        // A person may have taken minutes: what is revoked by now counts.
         let now = self.state.clock.now();
+        let (_, verifier) = self.state.identity.credential(now)?;
         let verified = self.state.pool.run(move || next.receive(&response, &verifier, now)).await?;
         match verified.map_err(failed)? {
             Answer::Accepted(accepted) => Ok(*accepted),
@@ -162,7 +171,10 @@ impl AgentNode {
             }
         };
         let mut given_up = GivenUp(Some((self.clone(), entry.clone())));
-        let exchanged = self.exchange(&entry, *accepted, progress).await;
+        let exchanged = tokio::select! {
+            exchanged = self.exchange(&entry, *accepted, progress) => exchanged,
+            () = entry.ended() => Err(NodeError::SessionEnded { peer: peer.clone() }),
+        };
         given_up.0 = None;
         match exchanged.and_then(|session| self.open_channel(&entry, session)) {
             Ok(()) => {
@@ -221,11 +233,6 @@ impl AgentNode {
         }
         .map_err(|error| call_failed(error, peer))
     }
-
-    /// The pinned controller, for verifying what a peer presents.
-    pub(crate) fn credential_and_verifier(&self, now: UnixTime) -> Result<(Credential, Verifier), NodeError> {
-        self.state.identity.credential(now)
-    }
 }
 
 /// Ends a session whose key exchange is given up half-way.
@@ -245,7 +252,7 @@ fn fetch_failed(error: ClientError, address: &AgentAddress) -> NodeError {
         ClientError::Api { code, .. } if code == "certificate_not_issued" => {
             NodeError::PeerNotEnrolled { address }
         }
-        ClientError::BadAnswer(reason) => NodeError::PeerCertificate { address, reason },
+        ClientError::BadAnswer(reason) => NodeError::PeerCertificate { address, reason, next: SETUP_THERE },
         other => NodeError::PeerUnreachable { address, reason: other.to_string() },
     }
 }
@@ -264,6 +271,7 @@ fn call_failed(error: ClientError, peer: &VerifiedCertificate) -> NodeError {
 fn handshake_failed(peer: &VerifiedCertificate, error: HandshakeError) -> NodeError {
     match error {
         HandshakeError::SelfPeer => NodeError::SelfPeer,
+        HandshakeError::Certificate(error) => NodeError::peer_certificate(peer.address().to_string(), &error),
         other => NodeError::Handshake { peer: peer.agent_id().clone(), reason: other.to_string() },
     }
 }

@@ -46,10 +46,11 @@ impl AgentNode {
         let (node, entry) = (self.clone(), self.session(session_id)?);
         let closing = tokio::spawn(async move {
             let confirmed = node.say_goodbye(&entry, CloseReason::Done).await;
-            if node.take_out(&entry).await.is_none() {
+            let Some(unacknowledged) = node.take_out(&entry).await else {
                 return Err(NodeError::SessionEnded { peer: entry.peer.agent_id().clone() });
-            }
-            Ok(closed_report(&entry, CloseCause::ClosedHere, 0, confirmed))
+            };
+            let ended = Ended { cause: CloseCause::ClosedHere, missing: 0, unacknowledged, confirmed };
+            Ok(ended.report(&entry))
         });
         closing.await.map_err(|error| NodeError::Environment(format!("close: {error}")))?
     }
@@ -57,17 +58,36 @@ impl AgentNode {
     /// As [`AgentNode::close`], on the node's own account: the person hears of it.
     pub(super) async fn close_for(&self, entry: &Arc<Entry>, reason: CloseReason, cause: CloseCause) {
         let confirmed = self.say_goodbye(entry, reason).await;
-        if self.take_out(entry).await.is_some() {
-            self.tell(Event::SessionClosed(closed_report(entry, cause, 0, confirmed))).await;
+        if let Some(unacknowledged) = self.take_out(entry).await {
+            self.tell_closed(entry, Ended { cause, missing: 0, unacknowledged, confirmed }).await;
         }
     }
 
     /// Ends a session without a word to the peer: it has closed it, or cannot be talked to.
     pub(super) async fn end(&self, entry: &Arc<Entry>, cause: CloseCause, missing: u64) {
-        if self.take_out(entry).await.is_some() {
+        if let Some(unacknowledged) = self.take_out(entry).await {
             let confirmed = cause != CloseCause::Lost;
-            self.tell(Event::SessionClosed(closed_report(entry, cause, missing, confirmed))).await;
+            self.tell_closed(entry, Ended { cause, missing, unacknowledged, confirmed }).await;
         }
+    }
+
+    /// Ends a session that rests on a revoked certificate: when this returns, nothing more is taken or sent but the
+    /// close frame, which is tried in the background.
+    pub(super) fn revoke(&self, entry: &Arc<Entry>) {
+        if self.state.sessions.remove(entry.session_id).is_none() {
+            return;
+        }
+        let (session, peer) = (entry.session_id, entry.peer.agent_id());
+        tracing::warn!(%session, %peer, "session ended: a certificate has been revoked");
+        if let Some(channel) = entry.channel.get() {
+            channel.outbox.cut(self, entry, CloseReason::Revoked);
+        }
+        let (node, entry) = (self.clone(), entry.clone());
+        tokio::spawn(async move {
+            let unacknowledged = clear(&entry).await;
+            let ended = Ended { cause: CloseCause::Revoked, missing: 0, unacknowledged, confirmed: false };
+            node.tell_closed(&entry, ended).await;
+        });
     }
 
     /// Says goodbye on all sessions, for the end of the program.
@@ -122,24 +142,46 @@ impl AgentNode {
         matches!(tokio::time::timeout(GOODBYE_TIMEOUT, confirmed).await, Ok(Ok(true)))
     }
 
-    /// Takes a session out of the table and clears its keys; `None` if that has been done.
-    async fn take_out(&self, entry: &Arc<Entry>) -> Option<()> {
+    /// Takes a session out of the table and clears its keys; `None` if that has been done. Says how many messages the
+    /// peer has never acknowledged.
+    async fn take_out(&self, entry: &Arc<Entry>) -> Option<u64> {
         self.state.sessions.remove(entry.session_id)?;
-        *entry.stage.lock().await = super::sessions::Stage::Spent;
-        if let Some(channel) = entry.channel.get() {
-            channel.clear_keys().await;
-        }
-        Some(())
+        Some(clear(entry).await)
+    }
+
+    async fn tell_closed(&self, entry: &Entry, ended: Ended) {
+        self.tell(Event::SessionClosed(ended.report(entry))).await;
     }
 }
 
-fn closed_report(entry: &Entry, cause: CloseCause, missing: u64, confirmed: bool) -> ClosedReport {
-    ClosedReport {
-        session_id: entry.session_id,
-        peer_agent_id: entry.peer.agent_id().clone(),
-        cause,
-        missing,
-        confirmed,
+async fn clear(entry: &Entry) -> u64 {
+    *entry.stage.lock().await = super::sessions::Stage::Spent;
+    match entry.channel.get() {
+        Some(channel) => channel.clear_keys().await,
+        None => 0,
+    }
+}
+
+/// How a session has ended.
+struct Ended {
+    cause: CloseCause,
+    missing: u64,
+    unacknowledged: u64,
+    confirmed: bool,
+}
+
+impl Ended {
+    fn report(self, entry: &Entry) -> ClosedReport {
+        let Self { cause, missing, unacknowledged, confirmed } = self;
+        let peer_agent_id = entry.peer.agent_id().clone();
+        ClosedReport {
+            session_id: entry.session_id,
+            peer_agent_id,
+            cause,
+            missing,
+            unacknowledged,
+            confirmed,
+        }
     }
 }
 

@@ -12,11 +12,12 @@ use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, encode_frames, encoded_len};
 use a2a_core::session::{
     Ack, CloseReason, ClosingSealer, DirectionKeys, Frame, FrameType, Sealer, SessionError,
 };
+use a2a_core::time::UnixTime;
 use a2a_core::wire::{self, MAX_SEND_BODY};
 use tokio::sync::oneshot;
 
 use super::AgentNode;
-use super::channel::Channel;
+use super::channel::{Channel, Peer};
 use super::report::CloseCause;
 use super::sessions::Entry;
 use crate::client::{Answer, ClientError};
@@ -35,6 +36,10 @@ struct Queue {
     /// Asked for: seal the close frame once everything before it has been acknowledged.
     close: Option<(CloseReason, oneshot::Sender<bool>)>,
     running: bool,
+    /// When the peer last gave no answer.
+    rested_at: UnixTime,
+    /// Texts that had not been acknowledged when the session ended.
+    never_acknowledged: u64,
 }
 
 /// Something to be sealed.
@@ -70,6 +75,11 @@ impl Outgoing {
         Self { frame_type, payload, switch: None, done: None }
     }
 
+    /// Nobody would make it again, so it is neither refused for want of room nor dropped.
+    fn is_kept(&self) -> bool {
+        matches!(self.frame_type, FrameType::Rekey | FrameType::Certificate)
+    }
+
     fn fail(self, reason: Undelivered) {
         if let Some(done) = self.done {
             // Nobody may be waiting any more.
@@ -86,6 +96,8 @@ impl Outbox {
             unacknowledged: VecDeque::new(),
             close: None,
             running: false,
+            rested_at: UnixTime::from_secs(0),
+            never_acknowledged: 0,
         }))
     }
 
@@ -95,8 +107,11 @@ impl Outbox {
         if queue.sealer.is_none() || queue.close.is_some() {
             return outgoing.fail(Undelivered::Ended);
         }
-        if queue.waiting.len() >= MAX_WAITING && outgoing.frame_type != FrameType::Rekey {
+        if queue.waiting.len() >= MAX_WAITING && !outgoing.is_kept() {
             return outgoing.fail(Undelivered::Full);
+        }
+        if outgoing.frame_type == FrameType::Certificate {
+            queue.drop_outdated_certificate();
         }
         queue.waiting.push_back(outgoing);
         queue.run(node, entry);
@@ -120,12 +135,43 @@ impl Outbox {
         Some(confirmed)
     }
 
-    /// The session has ended: the keys go, and whatever waits fails.
-    pub(crate) fn end(&self) {
+    /// Tries again to deliver a certificate, now and then: it has to arrive before the former one ends, whether anything
+    /// is said or not.
+    pub(crate) fn retry_certificate(&self, node: &AgentNode, entry: &Arc<Entry>) {
+        let mut queue = self.lock();
+        let sealed = queue.unacknowledged.iter().map(|sealed| sealed.frame.frame_type);
+        let mut types = sealed.chain(queue.waiting.iter().map(|outgoing| outgoing.frame_type));
+        let is_due = types.any(|frame_type| frame_type == FrameType::Certificate)
+            && node.state.clock.now().since(queue.rested_at) >= REST;
+        if is_due {
+            queue.run(node, entry);
+        }
+    }
+
+    /// Ends what is sent at once: whatever waits fails, and the close frame is the last to be sealed. Tries to deliver it
+    /// in the background.
+    pub(crate) fn cut(&self, node: &AgentNode, entry: &Arc<Entry>, reason: CloseReason) {
+        let mut queue = self.lock();
+        let Some(sealer) = queue.sealer.take() else { return };
+        queue.abandon();
+        drop(queue);
+        let (node, entry) = (node.clone(), entry.clone());
+        tokio::spawn(async move {
+            let Some(channel) = entry.channel.get() else { return };
+            let sealed = sealer.close(reason, channel.counts.frames_received(), node.state.clock.now());
+            if let Ok((closing, frame)) = sealed {
+                // The peer may be gone, and its confirmation is not waited for.
+                let _ = confirm_close(channel, closing, &frame).await;
+            }
+        });
+    }
+
+    /// The session has ended: the keys go, and whatever waits fails. Says how many texts were never acknowledged.
+    pub(crate) fn end(&self) -> u64 {
         let mut queue = self.lock();
         queue.sealer = None;
-        queue.fail_all(&Undelivered::Ended);
-        queue.waiting.clear();
+        queue.abandon();
+        queue.never_acknowledged
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -182,12 +228,32 @@ impl Queue {
         Ok(())
     }
 
+    /// Drops a certificate that waits behind an absent peer: a newer one makes it needless. One that a message of a fresh
+    /// exchange stands behind is needed for that message's signature.
+    fn drop_outdated_certificate(&mut self) {
+        let last = self.waiting.iter().rposition(Outgoing::is_kept);
+        let outdated = last.filter(|at| self.waiting[*at].frame_type == FrameType::Certificate);
+        if let Some(at) = outdated {
+            self.waiting.remove(at);
+        }
+    }
+
+    /// Gives up all that is under way, and counts it.
+    fn abandon(&mut self) {
+        let sealed = self.unacknowledged.iter().map(|sealed| sealed.frame.frame_type);
+        let waiting = self.waiting.iter().map(|outgoing| outgoing.frame_type);
+        let texts = sealed.chain(waiting).filter(|frame_type| *frame_type == FrameType::Text).count();
+        self.never_acknowledged += texts as u64;
+        self.fail_all(&Undelivered::Ended);
+        self.waiting.clear();
+        self.unacknowledged.clear();
+    }
+
     /// Tells whoever waits. What has been sealed stays, to be sent again; what has not is dropped, but for
-    /// the messages of a fresh exchange, which nobody would make again.
+    /// certificates and the messages of a fresh exchange.
     fn fail_all(&mut self, reason: &Undelivered) {
-        let (rekey, rest): (VecDeque<_>, VecDeque<_>) =
-            self.waiting.drain(..).partition(|outgoing| outgoing.frame_type == FrameType::Rekey);
-        self.waiting = rekey;
+        let (kept, rest): (VecDeque<_>, VecDeque<_>) = self.waiting.drain(..).partition(Outgoing::is_kept);
+        self.waiting = kept;
         for outgoing in rest {
             outgoing.fail(reason.clone());
         }
@@ -205,7 +271,7 @@ impl Queue {
 /// Sends until nothing waits. One of these runs for a channel at a time.
 async fn empty(node: AgentNode, entry: Arc<Entry>) {
     let Some(channel) = entry.channel.get() else { return };
-    loop {
+    while !entry.is_over() {
         let step = {
             let mut queue = channel.outbox.lock();
             match queue.seal_next(&node) {
@@ -231,7 +297,7 @@ async fn empty(node: AgentNode, entry: Arc<Entry>) {
             Err(Failure::Unreachable(reason)) => {
                 let mut queue = channel.outbox.lock();
                 queue.fail_all(&Undelivered::Unreachable(reason));
-                queue.running = false;
+                (queue.running, queue.rested_at) = (false, node.state.clock.now());
                 return;
             }
             Err(Failure::Lost(reason)) => {
@@ -267,8 +333,7 @@ async fn send(channel: &Channel, frames: &[Frame]) -> Result<Ack, Failure> {
         [frame] => ("application/json", json(frame)?),
         frames => (FRAMES_MEDIA_TYPE, encode_frames(channel.info.session_id, frames)),
     };
-    let url = channel.info.peer.address().join("/agent/communicate/send");
-    let answer = post(channel, &url, content_type, body).await?;
+    let answer = post(channel, "/agent/communicate/send", content_type, body).await?;
     read_ack(&answer)
 }
 
@@ -287,20 +352,21 @@ async fn close(node: &AgentNode, channel: &Channel) {
 }
 
 async fn confirm_close(channel: &Channel, closing: ClosingSealer, frame: &Frame) -> Result<(), Failure> {
-    let url = channel.info.peer.address().join("/agent/communicate/close");
-    let answer = post(channel, &url, "application/json", json(frame)?).await?;
+    let answer = post(channel, "/agent/communicate/close", "application/json", json(frame)?).await?;
     Ok(closing.accept(&read_ack(&answer)?)?)
 }
 
 /// Sends the same bytes until there is an answer, a few times.
-async fn post(channel: &Channel, url: &str, content_type: &str, body: Vec<u8>) -> Result<Answer, Failure> {
+async fn post(channel: &Channel, path: &str, content_type: &str, body: Vec<u8>) -> Result<Answer, Failure> {
     let mut waits = RETRY_WAITS.iter();
     loop {
-        let sent = channel.client.post_bytes(url, content_type, body.clone(), MAX_ACK, TIMEOUT).await;
+        let Peer { certificate, client } = channel.peer();
+        let url = certificate.address().join(path);
+        let sent = client.post_bytes(&url, content_type, body.clone(), MAX_ACK, TIMEOUT).await;
         let reason = match sent {
             Ok(answer) => return Ok(answer),
             Err(ClientError::Api { status, code, error, .. })
-                if !MAY_PASS.contains(&status) && status < 500 =>
+                if !MAY_PASS.contains(&status) && code != NOT_YET && status < 500 =>
             {
                 return Err(Failure::Lost(format!("{error} ({code})")));
             }
@@ -323,11 +389,15 @@ fn read_ack(answer: &Answer) -> Result<Ack, Failure> {
 const MAX_WAITING: usize = 1024;
 /// What a frame adds to its payload in a binary body: header and tag.
 const FRAME_OVERHEAD: usize = 33;
+/// How long a certificate waits after an attempt in vain.
+const REST: Duration = Duration::from_secs(5);
 /// Bytes of an acknowledgement.
 const MAX_ACK: usize = 1024;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Refusals that are worth another attempt: a body that took too long, too many requests.
 const MAY_PASS: [u16; 2] = [408, 429];
+/// What a peer answers that has not taken M6 yet.
+const NOT_YET: &str = "wrong_state";
 /// Pauses between attempts.
 const RETRY_WAITS: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1500)];

@@ -4,6 +4,7 @@
 use a2a_core::handshake::HandshakeError;
 use axum::http::StatusCode;
 
+use crate::error::NodeError;
 use crate::http::ApiError;
 
 pub(crate) fn from_handshake(error: &HandshakeError) -> ApiError {
@@ -85,6 +86,20 @@ pub(crate) fn wrong_state() -> ApiError {
         "wrong_state",
         "The session is not at this step",
         "finish the key exchange first, or request a new session",
+    )
+}
+
+/// This agent cannot judge anybody now; the log says why.
+pub(crate) fn not_ready(error: &NodeError) -> ApiError {
+    tracing::warn!(%error, "a request cannot be judged");
+    if !matches!(error, NodeError::RevocationsStale { .. }) {
+        return not_enrolled();
+    }
+    ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "not_ready",
+        "This agent cannot tell now who has been revoked",
+        "try again later; its operator sees to it that it reaches its controller",
     )
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use a2a_core::certificate::verify::CertificateError;
 use a2a_core::crypto::kdf::sha256;
 use a2a_core::handshake::Step;
 use a2a_core::handshake::messages::{DecidedBy, KeyExchange, KeyExchangeFinish, KeyExchangeInit, Request};
@@ -16,11 +17,12 @@ use super::AgentNode;
 use super::channel::Received;
 use super::consent::{Admitted, Answer, InLine, Refusal};
 use super::refusals::{
-    bad_frame, busy, from_handshake, handshake_failed, not_enrolled, out_of_order, replayed, stale,
+    bad_frame, busy, from_handshake, handshake_failed, not_ready, out_of_order, replayed, stale,
     unknown_session, wrong_state,
 };
 use super::report::CloseCause;
 use super::sessions::{Entry, Replied, Stage};
+use super::upkeep::check_still_good;
 use crate::args::Accept;
 use crate::event::{ConsentRequest, Event};
 use crate::http::ApiError;
@@ -35,8 +37,10 @@ impl AgentNode {
         if let Some(answer) = self.state.requests.known(body) {
             return held(answer).await;
         }
+        self.learn_issuer(&request.certificate).await;
         let now = self.state.clock.now();
-        let (credential, verifier) = self.credential_and_verifier(now).map_err(|_| not_enrolled())?;
+        let (credential, verifier) =
+            self.state.identity.credential(now).map_err(|error| not_ready(&error))?;
         if request.timestamp < self.state.takes_requests_from {
             return Err(stale());
         }
@@ -92,8 +96,13 @@ impl AgentNode {
             answer,
         };
         self.tell(Event::ConsentWanted(question)).await;
-        if let Ok(Ok(yes)) = tokio::time::timeout(patience, answered).await {
-            return (yes, DecidedBy::Operator);
+        tokio::select! {
+            answer = tokio::time::timeout(patience, answered) => {
+                if let Ok(Ok(yes)) = answer {
+                    return (yes, DecidedBy::Operator);
+                }
+            }
+            () = self.revoked(peer) => {}
         }
         let (request_id, agent_id) = (request.request_id, peer.agent_id().clone());
         self.tell(Event::ConsentWithdrawn { request_id, agent_id }).await;
@@ -104,6 +113,13 @@ impl AgentNode {
     async fn decide(&self, pending: PendingRequest, yes: bool, by: DecidedBy) -> Result<Bytes, ApiError> {
         let now = self.state.clock.now();
         let peer = pending.peer().clone();
+        let (_, verifier) = self.state.identity.credential(now).map_err(|error| not_ready(&error))?;
+        match check_still_good(&verifier, &peer, now) {
+            Err(error) if yes || error == CertificateError::Revoked => {
+                return Err(from_handshake(&error.into()));
+            }
+            _ => {}
+        }
         tracing::info!(peer = %peer.agent_id(), accepted = yes, ?by, "request decided");
         if !yes {
             let rejected = self.state.pool.run(move || pending.reject(by, now)).await;
@@ -114,7 +130,14 @@ impl AgentNode {
         let identity = (next.session_id(), next.suite(), peer);
         let times = (now, next.expires());
         let entry = Entry::new(identity, false, Stage::AwaitInit(Box::new(next)), times);
-        let entry = self.state.sessions.insert(entry).map_err(|_| busy())?;
+        // Held until it is told: the person does not hear of its end before.
+        let _untold = entry.stage.lock().await;
+        self.state.sessions.insert(entry.clone()).map_err(|_| busy())?;
+        if self.is_void(&[&entry.peer]) {
+            // A list that came before the session was in the table has not ended it.
+            self.state.sessions.remove(entry.session_id);
+            return Err(handshake_failed());
+        }
         self.tell(Event::SessionCreated(entry.report())).await;
         json(&message)
     }
@@ -219,10 +242,13 @@ impl AgentNode {
         match state.establish(authenticated, policy, now) {
             Ok(Step { next: session, message }) => {
                 let reply = json(&message)?;
+                if entry.is_over() {
+                    return Err(unknown_session());
+                }
                 let finish = Some(Replied { body_hash, reply: reply.clone() });
                 self.open_channel(entry, session).map_err(ApiError::internal)?;
                 *stage = Stage::Established { finish };
-                drop(stage);
+                // The stage is held until this is told: the person does not hear of the end before.
                 self.tell(Event::SessionEstablished(entry.report())).await;
                 Ok(reply)
             }
@@ -276,7 +302,8 @@ impl AgentNode {
 
 fn cause_of(close: Close) -> CloseCause {
     match close.reason {
-        CloseReason::Done | CloseReason::Shutdown | CloseReason::Revoked => CloseCause::ClosedByPeer,
+        CloseReason::Done | CloseReason::Shutdown => CloseCause::ClosedByPeer,
+        CloseReason::Revoked => CloseCause::Revoked,
         CloseReason::Idle => CloseCause::Idle,
         CloseReason::Expired => CloseCause::Expired,
     }

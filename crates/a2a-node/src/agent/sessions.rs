@@ -10,7 +10,7 @@ use a2a_core::handshake::initiator::Accepted;
 use a2a_core::handshake::responder::{AwaitFinish, AwaitInit};
 use a2a_core::time::UnixTime;
 use axum::body::Bytes;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
 use super::channel::Channel;
@@ -20,6 +20,7 @@ use super::report::{SessionReport, SessionStage};
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) session_id: Uuid,
+    /// As it was when the session was agreed to.
     pub(crate) peer: VerifiedCertificate,
     pub(crate) suite: Suite,
     pub(crate) initiated: bool,
@@ -32,6 +33,8 @@ pub(crate) struct Entry {
     last_active: AtomicU64,
     /// A time-out has begun to end it.
     ending: AtomicBool,
+    /// It is out of the table.
+    over: watch::Sender<bool>,
 }
 
 /// How far the key exchange has come.
@@ -62,8 +65,8 @@ impl Entry {
         initiated: bool,
         stage: Stage,
         (now, pending_until): (UnixTime, UnixTime),
-    ) -> Self {
-        Self {
+    ) -> Arc<Self> {
+        Arc::new(Self {
             session_id,
             peer,
             suite,
@@ -74,7 +77,8 @@ impl Entry {
             channel: OnceLock::new(),
             last_active: AtomicU64::new(now.as_secs()),
             ending: AtomicBool::new(false),
-        }
+            over: watch::Sender::new(false),
+        })
     }
 
     /// Something was said, or acknowledged.
@@ -91,12 +95,28 @@ impl Entry {
         !self.ending.swap(true, Ordering::SeqCst)
     }
 
+    /// The peer's newest certificate that this session knows of.
+    pub(crate) fn newest_peer(&self) -> VerifiedCertificate {
+        self.channel.get().map_or_else(|| self.peer.clone(), |channel| channel.peer().certificate)
+    }
+
+    /// Whether it has ended: nothing more is taken or told.
+    pub(crate) fn is_over(&self) -> bool {
+        *self.over.borrow()
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&self) {
+        // The sender is this entry's own.
+        let _ = self.over.subscribe().wait_for(|over| *over).await;
+    }
+
     pub(crate) fn report(&self) -> SessionReport {
         let channel = self.channel.get();
         SessionReport {
             session_id: self.session_id,
             peer_agent_id: self.peer.agent_id().clone(),
-            peer_address: self.peer.address().clone(),
+            peer_address: self.newest_peer().address().clone(),
             initiated: self.initiated,
             stage: if channel.is_some() { SessionStage::Established } else { SessionStage::Pending },
             suite: self.suite,
@@ -119,7 +139,7 @@ impl Sessions {
 
     /// Adds a session, unless the peer or all peers together have too many. It never takes the place of
     /// another: a responder chooses the id, and may choose badly.
-    pub(crate) fn insert(&self, entry: Entry) -> Result<Arc<Entry>, NotAdded> {
+    pub(crate) fn insert(&self, entry: Arc<Entry>) -> Result<(), NotAdded> {
         let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if table.contains_key(&entry.session_id) {
             return Err(NotAdded::Taken);
@@ -133,14 +153,15 @@ impl Sessions {
         {
             return Err(NotAdded::TooMany);
         }
-        let entry = Arc::new(entry);
-        table.insert(entry.session_id, entry.clone());
-        Ok(entry)
+        table.insert(entry.session_id, entry);
+        Ok(())
     }
 
-    /// Takes a session out; `None` if somebody else has.
+    /// Takes a session out, and with that it is over; `None` if somebody else has.
     pub(crate) fn remove(&self, session_id: Uuid) -> Option<Arc<Entry>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&session_id)
+        let entry = self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&session_id)?;
+        entry.over.send_replace(true);
+        Some(entry)
     }
 
     /// All, oldest first.
