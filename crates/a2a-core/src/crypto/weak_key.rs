@@ -32,7 +32,7 @@ fn has_close_factors(modulus: &BoxedUint) -> bool {
     let root = modulus.floor_sqrt_vartime();
     let one = BoxedUint::one_with_precision(modulus.bits_precision());
     let mut a = root.wrapping_add(&one);
-    let mut is_close = &root.wrapping_mul(&root) == modulus;
+    let mut is_close = root.wrapping_mul(&root) == *modulus;
     for _ in 0..FERMAT_STEPS {
         let b_squared = a.wrapping_mul(&a).wrapping_sub(modulus);
         is_close |= b_squared.checked_sqrt_vartime().is_some();

@@ -87,22 +87,27 @@ impl Rekey {
     /// From now on this side signs as `credential`: the same agent with a renewed certificate, perhaps under another
     /// key. Send the certificate in a frame of type `certificate` before any frame that is made after this.
     pub fn renew_local(&mut self, credential: Credential) {
-        self.for_all_parties(|parties| parties.local = credential.clone());
+        if let Some(parties) = self.exchanging() {
+            parties.local = credential.clone();
+        }
+        self.parties.local = credential;
     }
 
     /// From now on the peer signs under `certificate`, which has been verified and came in a frame of type
     /// `certificate`. An exchange that is under way goes on under it.
     pub fn renew_peer(&mut self, certificate: VerifiedCertificate) {
-        self.for_all_parties(|parties| parties.peer = certificate.clone());
+        if let Some(parties) = self.exchanging() {
+            parties.peer = certificate.clone();
+        }
+        self.parties.peer = certificate;
     }
 
-    /// The parties of the exchanges to come and of the one that is under way.
-    fn for_all_parties(&mut self, renew: impl Fn(&mut Parties)) {
-        renew(&mut self.parties);
+    /// The parties of the exchange that is under way.
+    fn exchanging(&mut self) -> Option<&mut Parties> {
         match &mut self.stage {
-            Stage::AwaitReply(state) => renew(state.parties_mut()),
-            Stage::AwaitFinish(state) => renew(state.parties_mut()),
-            Stage::Idle { .. } | Stage::AwaitDone { .. } | Stage::Failed => {}
+            Stage::AwaitReply(state) => Some(state.parties_mut()),
+            Stage::AwaitFinish(state) => Some(state.parties_mut()),
+            Stage::Idle { .. } | Stage::AwaitDone { .. } | Stage::Failed => None,
         }
     }
 

@@ -101,6 +101,7 @@ fn what_an_agent_signs_for_another_use_is_refused() {
 /// with the known key says just what an enrolment says.
 #[test]
 fn no_artefact_reads_as_another() {
+    type Read = fn(&[u8]) -> bool;
     let world = worlds().next().unwrap();
     let request = world.request(world.card());
     let former = Some(&*world.other as &dyn signature::Signer);
@@ -116,7 +117,7 @@ fn no_artefact_reads_as_another() {
         ("list", json(&world.list(RevocationContent::default()))),
         ("succession", json(&step)),
     ];
-    let readers: [(&str, fn(&[u8]) -> bool); 6] = [
+    let readers: [(&str, Read); 6] = [
         ("certificate", reads::<AgentCertificate>),
         ("info", reads::<ControllerInfo>),
         ("enrolment", reads::<EnrolmentRequest>),

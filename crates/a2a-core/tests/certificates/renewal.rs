@@ -90,7 +90,7 @@ fn what_is_issued_is_not_older_than_what_still_counts() {
     for world in worlds() {
         let request = world.request(world.card());
         let issue = |not_before| {
-            let grant = Grant { life: Duration::from_secs(7_200), not_before };
+            let grant = Grant { life: Duration::from_hours(2), not_before };
             let mut card = world.card();
             card.expires_at = after(7_200);
             world.authority().issue(

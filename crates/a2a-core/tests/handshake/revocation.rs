@@ -76,8 +76,8 @@ fn m1_of_such_a_peer() {
 
 #[test]
 fn m2_of_such_a_peer() {
-    let pair = pair(Suite::X25519MlKem768);
     type Decide = fn(PendingRequest) -> Response;
+    let pair = pair(Suite::X25519MlKem768);
     let answers: [(&str, Decide); 2] = [
         ("yes", |pending| pending.accept(DecidedBy::Operator, PATIENCE, after(3_600)).unwrap().message),
         ("no", |pending| pending.reject(DecidedBy::Operator, NOW).unwrap()),
