@@ -271,7 +271,12 @@ fn call_failed(error: ClientError, peer: &VerifiedCertificate) -> NodeError {
 fn handshake_failed(peer: &VerifiedCertificate, error: HandshakeError) -> NodeError {
     match error {
         HandshakeError::SelfPeer => NodeError::SelfPeer,
-        HandshakeError::Certificate(error) => NodeError::peer_certificate(peer.address().to_string(), &error),
+        // It was good when it was fetched, and a person has taken a while.
+        HandshakeError::Certificate(
+            error @ (CertificateError::Revoked
+            | CertificateError::Superseded
+            | CertificateError::Revocations(_)),
+        ) => NodeError::peer_certificate(peer.address().to_string(), &error),
         other => NodeError::Handshake { peer: peer.agent_id().clone(), reason: other.to_string() },
     }
 }
