@@ -4,14 +4,15 @@
 //! one another: what a person has to be told or asked travels as a closed [`event::Event`] over a bounded channel.
 //!
 //! Reading order: what a program is told (`args`), what it stands on (`clock`, `harden`, `store`, `passphrase`, `seal`,
-//! `keys`, `tls`, `telemetry`), how it is reached and reaches others (`http`, `client`), what an agent does (`agent`),
-//! and what a person types and sees (`event`, `console`, `command`, `repl`). `program` wires them together.
+//! `keys`, `tls`, `telemetry`, `metrics`), how it is reached and reaches others (`http`, `client`), what an agent does
+//! (`agent`), and what a person types and sees (`event`, `console`, `command`, `repl`). `program` wires them together.
 
 pub mod args;
 pub mod clock;
 pub mod harden;
 pub mod identity_key;
 pub mod keys;
+pub mod metrics;
 pub mod passphrase;
 pub mod seal;
 pub mod store;

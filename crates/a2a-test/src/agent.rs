@@ -20,6 +20,7 @@ use a2a_node::args::{Accept, AgentConfig};
 use a2a_node::clock::Clock;
 use a2a_node::error::NodeError;
 use a2a_node::event::{ConsentRequest, EVENT_QUEUE, Event, EventReceiver, ReceivedMessage};
+use a2a_node::http::MetricsReach;
 use a2a_node::store::DataDir;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -49,6 +50,7 @@ impl Settings {
     pub(crate) fn new(world: &World, name: &str) -> Self {
         let config = AgentConfig {
             passphrase: None,
+            metrics: MetricsReach::Off,
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: world.path().join(name),
             ca_file: world.ca_file().to_owned(),

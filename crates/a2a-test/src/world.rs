@@ -18,6 +18,7 @@ use a2a_core::wire::Hex;
 use a2a_node::args::ControllerConfig;
 use a2a_node::clock::Clock;
 use a2a_node::error::NodeError;
+use a2a_node::http::MetricsReach;
 use controller::ControllerNode;
 use tempfile::TempDir;
 
@@ -56,6 +57,7 @@ impl World {
         let dir = Arc::new(TempDir::new().unwrap());
         let config = ControllerConfig {
             passphrase: None,
+            metrics: MetricsReach::Off,
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: dir.path().join("controller"),
             ca_file: dir.path().join("certs/ca.pem"),

@@ -21,6 +21,7 @@ use a2a_node::args::ControllerConfig;
 use a2a_node::client::{ClientError, HttpsClient};
 use a2a_node::clock::Clock;
 use a2a_node::error::NodeError;
+use a2a_node::http::MetricsReach;
 use a2a_node::tls::{ServerTls, TlsKey, certificate_key_sha256, client};
 use controller::{ControllerNode, Enrolled};
 use tempfile::TempDir;
@@ -35,6 +36,7 @@ fn provider() -> Provider {
 fn config(dir: &Path) -> ControllerConfig {
     ControllerConfig {
         passphrase: None,
+        metrics: MetricsReach::Off,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         data_dir: dir.join("data"),
         ca_file: dir.join("certs/ca.pem"),

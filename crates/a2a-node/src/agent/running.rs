@@ -1,5 +1,6 @@
 //! An agent's life: bound, serving, drained.
 
+use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -20,8 +21,9 @@ use crate::args::AgentConfig;
 use crate::clock::Clock;
 use crate::error::NodeError;
 use crate::event::EventSender;
-use crate::http::Server;
+use crate::http::{Check, Operations, Readiness, Server};
 use crate::keys::KeyDir;
+use crate::metrics::{Metrics, NodeKind};
 use crate::store::DataDir;
 use crate::tls::ServerTls;
 
@@ -101,6 +103,7 @@ impl AgentNode {
             events,
             rekey_policy,
             started: Instant::now(),
+            metrics: Arc::new(Metrics::new(NodeKind::Agent)),
             takes_requests_from: now.saturating_add(Duration::from_secs(1)),
             clock,
             messages_sent: AtomicU64::new(0),
@@ -118,10 +121,24 @@ impl AgentNode {
         let node = Self { state: Arc::new(state) };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
+        let server = server.operated(node.operations());
         let serving = tokio::spawn(server.run(routes(node.clone()), shutdown));
         let sweeping = node.keep_sweeping();
         let watching = node.keep_watching();
         Ok(RunningAgent { node, local_addr, stop, serving, sweeping, watching })
+    }
+}
+
+impl AgentNode {
+    /// What it shows whoever operates it. It is ready when it could begin a session.
+    fn operations(&self) -> Operations {
+        let state = self.state.clone();
+        let readiness: Readiness = Arc::new(move || {
+            let identity = state.identity.credential(state.clock.now());
+            let result = identity.map(drop).map_err(|error| error.to_string());
+            Box::pin(ready(vec![Check { name: "identity", result }]))
+        });
+        Operations::new(self.state.metrics.clone(), self.state.config.metrics, readiness)
     }
 }
 

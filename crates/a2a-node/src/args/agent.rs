@@ -18,6 +18,7 @@ use super::token::{JoinTokenSource, TokenFile, TokenText};
 use super::{Accept, CommonArgs};
 use crate::agent::Agent;
 use crate::error::NodeError;
+use crate::http::MetricsReach;
 use crate::passphrase::Passphrase;
 
 /// What an agent takes.
@@ -89,6 +90,8 @@ pub struct AgentConfig {
     pub data_dir: PathBuf,
     /// Seals the keys.
     pub passphrase: Option<Passphrase>,
+    /// Who may read its numbers.
+    pub metrics: MetricsReach,
     /// Where the controller's TLS root may stand.
     pub ca_file: PathBuf,
     /// The controller's address.
@@ -138,6 +141,7 @@ impl AgentArgs {
             listen: self.common.listen(profile.port),
             passphrase: self.common.passphrase(&data_dir)?,
             data_dir,
+            metrics: self.common.metrics,
             ca_file: self.common.ca_file.clone(),
             controller: self.controller.clone(),
             controller_fingerprint: self.controller_fingerprint,

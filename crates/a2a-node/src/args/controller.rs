@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::CommonArgs;
 use crate::error::NodeError;
+use crate::http::MetricsReach;
 use crate::passphrase::Passphrase;
 
 /// What the controller takes.
@@ -41,6 +42,8 @@ pub struct ControllerConfig {
     pub data_dir: PathBuf,
     /// Seals the keys.
     pub passphrase: Option<Passphrase>,
+    /// Who may read its numbers.
+    pub metrics: MetricsReach,
     /// Where the TLS root is written for agents on the same machine.
     pub ca_file: PathBuf,
     /// The id under which it certifies.
@@ -65,6 +68,7 @@ impl ControllerArgs {
             listen: self.common.listen(DEFAULT_PORT),
             passphrase: self.common.passphrase(&data_dir)?,
             data_dir,
+            metrics: self.common.metrics,
             ca_file: self.common.ca_file.clone(),
             controller_id: self.controller_id.clone(),
             certificate_life: self.certificate_life,

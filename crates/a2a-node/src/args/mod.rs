@@ -17,6 +17,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::error::NodeError;
+use crate::http::MetricsReach;
 use crate::keys::holds_sealed;
 use crate::passphrase::{Passphrase, PassphraseSource};
 use crate::telemetry;
@@ -57,6 +58,10 @@ pub struct CommonArgs {
     /// Serve without reading commands, until a signal ends it
     #[arg(long, env = "A2A_HEADLESS", value_parser = BoolishValueParser::new())]
     pub headless: bool,
+
+    /// Who may read the numbers at `/metrics`
+    #[arg(long, env = "A2A_METRICS", value_enum, default_value_t)]
+    pub metrics: MetricsReach,
 
     /// How log lines are written
     #[arg(long, env = "A2A_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -213,6 +218,7 @@ mod tests {
             "--idle-timeout=0s",
             "--log-format=xml",
             "--passphrase-from=secret",
+            "--metrics=some",
             "--log=a2a_node=loud",
             "--unknown",
         ] {

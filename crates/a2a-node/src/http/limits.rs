@@ -14,16 +14,23 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
-use super::ApiError;
+use super::{ApiError, Operations};
 
 /// `routes` and `GET /live`, with everything around them. The log names method, path and status, never a body.
-pub fn limits(routes: Router) -> Router {
-    routes
-        .route("/live", get(live))
+pub(super) fn limits(routes: Router, operations: Option<Operations>) -> Router {
+    let mut routes = routes.route("/live", get(live));
+    if let Some(operations) = &operations {
+        routes = routes.merge(operations.routes());
+    }
+    routes = routes
         .layer(RequestBodyLimitLayer::new(MAX_SEND_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
-        .layer(map_response(in_one_shape))
-        .layer(TraceLayer::new_for_http())
+        .layer(map_response(in_one_shape));
+    // Outside of all that, so that what is refused there counts as well.
+    if let Some(operations) = operations {
+        routes = operations.measuring(routes);
+    }
+    routes.layer(TraceLayer::new_for_http())
 }
 
 async fn live() -> Json<Value> {

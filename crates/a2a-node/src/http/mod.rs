@@ -5,12 +5,13 @@
 mod error;
 mod extract;
 mod limits;
+mod operations;
 mod penalty;
 mod server;
 
 pub use error::{ApiError, ErrorBody};
 pub use extract::{WireJson, read_body};
-pub use limits::limits;
+pub use operations::{Check, MetricsReach, Operations, Readiness};
 pub use penalty::{Rate, SourceLimits};
 pub use server::{BoundServer, Server};
 
@@ -39,18 +40,26 @@ mod tests {
     }
 
     /// A real server with a few routes, and a client that believes it.
-    struct World {
-        origin: String,
-        client: reqwest::Client,
+    pub(super) struct World {
+        pub(super) origin: String,
+        pub(super) client: reqwest::Client,
         stop: oneshot::Sender<()>,
         serving: tokio::task::JoinHandle<Result<(), crate::error::NodeError>>,
     }
 
     impl World {
         async fn start() -> Self {
+            Self::operated(None).await
+        }
+
+        pub(super) async fn operated(operations: Option<Operations>) -> Self {
             let key = TlsKey::generate().unwrap();
             let tls = ServerTls::new(&key, &key.self_signed(&["localhost".into()]).unwrap()).unwrap();
             let server = Server::bind("127.0.0.1:0".parse().unwrap(), tls).await.unwrap();
+            let server = match operations {
+                Some(operations) => server.operated(operations),
+                None => server,
+            };
             let origin = format!("https://{}", server.local_addr());
             let routes = Router::new()
                 .route("/greet", post(|greeting: WireJson<Greeting, 64>| async { Json(greeting.value) }))
@@ -78,7 +87,7 @@ mod tests {
             (answer.status().as_u16(), answer.json().await.unwrap())
         }
 
-        async fn get(&self, path: &str) -> reqwest::Response {
+        pub(super) async fn get(&self, path: &str) -> reqwest::Response {
             self.client.get(format!("{}{path}", self.origin)).send().await.unwrap()
         }
     }

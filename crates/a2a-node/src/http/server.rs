@@ -12,7 +12,8 @@ use axum_server::accept::Accept;
 use axum_server::tls_rustls::RustlsAcceptor;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::limits;
+use super::Operations;
+use super::limits::limits;
 use crate::error::NodeError;
 use crate::tls::ServerTls;
 
@@ -26,6 +27,7 @@ pub struct BoundServer {
     listener: TcpListener,
     local_addr: SocketAddr,
     tls: ServerTls,
+    operations: Option<Operations>,
     max_connections: usize,
 }
 
@@ -34,7 +36,7 @@ impl Server {
     pub async fn bind(listen: SocketAddr, tls: ServerTls) -> Result<BoundServer, NodeError> {
         let listener = TcpListener::bind(listen).await.map_err(|error| cannot_bind(listen, &error))?;
         let local_addr = listener.local_addr().map_err(|error| cannot_bind(listen, &error))?;
-        Ok(BoundServer { listener, local_addr, tls, max_connections: MAX_CONNECTIONS })
+        Ok(BoundServer { listener, local_addr, tls, operations: None, max_connections: MAX_CONNECTIONS })
     }
 }
 
@@ -44,7 +46,13 @@ impl BoundServer {
         self.local_addr
     }
 
-    /// Serves `routes`, inside [`limits`], until `shutdown` is ready; then refuses new connections and gives the open
+    /// The same, with `GET /metrics` and `GET /ready`, and every request measured.
+    #[must_use]
+    pub fn operated(self, operations: Operations) -> Self {
+        Self { operations: Some(operations), ..self }
+    }
+
+    /// Serves `routes`, inside limits of size and time, until `shutdown` is ready; then refuses new connections and gives the open
     /// ones 5 s to end.
     pub async fn run(
         self,
@@ -70,7 +78,7 @@ impl BoundServer {
             .max_header_list_size(MAX_HEADERS_H2)
             .keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE);
-        let service = limits(routes).into_make_service_with_connect_info::<SocketAddr>();
+        let service = limits(routes, self.operations).into_make_service_with_connect_info::<SocketAddr>();
         let mut serving = std::pin::pin!(server.serve(service));
         tokio::select! {
             ended = &mut serving => ended,
