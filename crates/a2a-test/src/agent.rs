@@ -196,6 +196,16 @@ impl Agent {
         sessions.find(|session| session.session_id == session_id).unwrap()
     }
 
+    /// Waits until it has the revocation list of this number, or a later one.
+    pub async fn has_list(&self, number: u64) {
+        soon("a revocation list", async {
+            while self.node.status().revocations_number < Some(number) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
     /// The next event about peers. What the agent tells of its own certificate, controller or list does not count here:
     /// see [`Agent::event_about_itself`].
     pub async fn event(&mut self) -> Event {

@@ -14,6 +14,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use tokio::sync::watch;
 
 use crate::agent::Settings;
 use crate::keys;
@@ -61,7 +62,11 @@ type OnReply = Arc<dyn Fn(&Call, &mut Reply) + Send + Sync>;
 impl Man {
     /// Takes his place, with a TLS key of his own.
     pub async fn start() -> Self {
-        let tls_key = Arc::new(TlsKey::generate().unwrap());
+        Self::start_with(Arc::new(TlsKey::generate().unwrap())).await
+    }
+
+    /// Takes his place, with somebody's TLS key.
+    pub async fn start_with(tls_key: Arc<TlsKey>) -> Self {
         let tls = ServerTls::new(&tls_key, &tls_key.self_signed(&["localhost".into()]).unwrap()).unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), tls).await.unwrap();
         let address = format!("https://localhost:{}", server.local_addr().port()).parse().unwrap();
@@ -99,6 +104,27 @@ impl Man {
         rule: impl Fn(Call) -> F + Send + Sync + 'static,
     ) {
         self.lock().relay = Some(Arc::new(move |call| Box::pin(rule(call))));
+    }
+
+    /// Leaves calls to a path unanswered for ever. The future ends when one has come.
+    pub fn swallow(&self, path: &'static str) -> impl Future<Output = ()> + use<> {
+        let came = watch::Sender::new(false);
+        let mut coming = came.subscribe();
+        let behind = self.lock().behind;
+        self.relay(move |call| {
+            let came = came.clone();
+            async move {
+                if call.path == path {
+                    came.send_replace(true);
+                    return std::future::pending().await;
+                }
+                forward(behind.unwrap(), &call).await
+            }
+        });
+        async move {
+            // The sender lives in the rule.
+            let _ = coming.wait_for(|came| *came).await;
+        }
     }
 
     /// Changes what goes back.

@@ -118,6 +118,11 @@ impl Puppet {
         keys::put_secret(&settings.config.data_dir, "tls.key", &self.tls_key.key_pair().serialize_der());
     }
 
+    /// The TLS key that it has given to every agent.
+    pub fn tls_key(&self) -> Arc<TlsKey> {
+        self.tls_key.clone()
+    }
+
     /// Changes how it behaves, and wakes the questions that it holds.
     pub fn script<T>(&self, change: impl FnOnce(&mut Script) -> T) -> T {
         let changed = change(&mut self.lock());

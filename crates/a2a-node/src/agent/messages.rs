@@ -37,6 +37,10 @@ impl AgentNode {
             Err(Undelivered::Ended) => Err(NodeError::SessionEnded { peer }),
             Err(Undelivered::Full) => Err(NodeError::QueueFull { peer }),
             Err(Undelivered::Unreachable(reason)) => Err(NodeError::Unacknowledged { peer, reason }),
+            Err(Undelivered::NotSent(reason)) => Err(NodeError::PeerUnreachable {
+                address: channel.peer().certificate.address().to_string(),
+                reason,
+            }),
         }
     }
 

@@ -62,8 +62,10 @@ struct Sealed {
 /// What became of a message that was not delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Undelivered {
-    /// The peer gives no answer. A message that has been sealed is kept and sent again before the next one.
+    /// The peer gives no answer. The message has been sealed: it is kept, and sent again before the next one.
     Unreachable(String),
+    /// The peer gives no answer to what was sent before. The message has not been sealed, and is dropped.
+    NotSent(String),
     /// The session has ended.
     Ended,
     /// The queue is full.
@@ -255,7 +257,10 @@ impl Queue {
         let (kept, rest): (VecDeque<_>, VecDeque<_>) = self.waiting.drain(..).partition(Outgoing::is_kept);
         self.waiting = kept;
         for outgoing in rest {
-            outgoing.fail(reason.clone());
+            outgoing.fail(match reason {
+                Undelivered::Unreachable(reason) => Undelivered::NotSent(reason.clone()),
+                other => other.clone(),
+            });
         }
         for sealed in &mut self.unacknowledged {
             if let Some(done) = sealed.done.take() {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bodies;
+mod certificates;
 mod exchange;
 mod frames;
 mod middle;
