@@ -10,7 +10,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use thiserror::Error;
 
-use super::column::{bigint, json, number, parsed, seconds, text, time, time_if_any};
+use super::column::{json, number, parsed, seconds, text, time, time_if_any};
 use super::error::StoreError;
 use super::words::words;
 use super::{Change, Store};

@@ -14,7 +14,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 use thiserror::Error;
 
-use super::column::{number, parsed, seconds, time};
+use super::column::{number, parsed, parsed_if_any, seconds, time};
 use super::error::StoreError;
 use super::{Change, State, Store};
 
@@ -44,8 +44,9 @@ pub(crate) struct CertificateRow {
 pub(crate) struct RevokedKey {
     /// The key.
     pub(crate) key_id: KeyId,
-    /// Whose it was.
-    pub(crate) agent_id: AgentId,
+    /// Whose it was, if that is known: after a restore, a list may name keys of agents that came after the backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) agent_id: Option<AgentId>,
     /// Since when.
     pub(crate) revoked_at: UnixTime,
 }
@@ -99,7 +100,7 @@ impl RevokedKey {
     fn of(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             key_id: parsed(row, "key_id")?,
-            agent_id: parsed(row, "agent_id")?,
+            agent_id: parsed_if_any(row, "agent_id")?,
             revoked_at: time(row, "revoked_at")?,
         })
     }
@@ -160,13 +161,13 @@ impl Change {
         Ok(())
     }
 
-    /// Makes every certificate under a key void, those of later, too. The agent has to be in the store.
+    /// Makes every certificate under a key void, those of later, too. Its agent, if it is named, has to be in the store.
     pub(crate) async fn revoke_key(&mut self, key: &RevokedKey) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO revoked_keys (key_id, agent_id, revoked_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         )
         .bind(key.key_id.to_string())
-        .bind(key.agent_id.as_str())
+        .bind(key.agent_id.as_ref().map(AgentId::to_string))
         .bind(seconds(key.revoked_at))
         .execute(self.connection())
         .await?;

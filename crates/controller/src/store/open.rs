@@ -35,9 +35,12 @@ const SQLITE: Dialect = Dialect {
     reading: "BEGIN",
 };
 const POSTGRES: Dialect = Dialect {
-    // A controller that is stopped in the middle of a change must not hold up the others for good.
+    // A controller that is stopped in the middle of a change must not hold up the others for good. What is committed is
+    // on the disk, and where the server asks for more than its own disk, that stays.
     session: "SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '30s'; \
-              SET client_min_messages = warning",
+              SET client_min_messages = warning; \
+              SELECT set_config('synchronous_commit', 'on', false) \
+              WHERE current_setting('synchronous_commit') = 'off'",
     migrating: None,
     writing: "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
     reading: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",

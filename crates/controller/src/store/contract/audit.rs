@@ -6,6 +6,7 @@ use super::*;
 
 on_both! {
     entries_come_back_as_a_filter_asks
+    a_log_may_grow_while_it_is_verified
     an_edited_entry_is_found
     a_deleted_entry_is_found
     a_truncated_log_is_found
@@ -14,6 +15,7 @@ on_both! {
     a_forged_entry_is_found
     a_log_under_another_key_is_found
     a_log_that_goes_on_after_it_was_set_back_is_found
+    an_entry_of_another_history_is_found
 }
 
 /// Five entries, the chain found good, and the anchor of then.
@@ -64,6 +66,22 @@ async fn entries_come_back_as_a_filter_asks(ground: Ground) {
     assert_eq!((entries.len(), entries[0].seq), (1, 5));
     assert_eq!(entries[0].detail, json!({ "number": 5, "why": "\u{0}\"é\u{1F600}" }));
     assert_eq!((entries[0].event, &entries[0].agent_id), (Event::Revoked, &Some(id("two"))));
+}
+
+async fn a_log_may_grow_while_it_is_verified(ground: Ground) {
+    let (reader, writer) = (ground.store().await, ground.store().await);
+    let writing = tokio::spawn(async move {
+        for _ in 0..100 {
+            let mut change = writer.begin().await.unwrap();
+            change.record(NOW, Event::Refused, None, json!({})).await.unwrap();
+            change.commit().await.unwrap();
+        }
+    });
+    while !writing.is_finished() {
+        assert_eq!(reader.verify_audit(None).await.unwrap().flaw, None);
+    }
+    writing.await.unwrap();
+    assert_eq!(reader.verify_audit(None).await.unwrap(), AuditReport { entries: 100, flaw: None });
 }
 
 async fn an_edited_entry_is_found(ground: Ground) {
@@ -173,8 +191,8 @@ async fn a_log_under_another_key_is_found(ground: Ground) {
     assert_eq!(flaws(&other, anchor).await, [Some(Flaw::Edited(1)); 2]);
 }
 
-async fn a_log_that_goes_on_after_it_was_set_back_is_found(ground: Ground) {
-    let (store, anchor) = five(&ground).await;
+/// Takes the log back to its third entry, and lets it go on to another sixth.
+async fn go_on_from_the_third(ground: &Ground, store: &Store) {
     ground.tamper("DELETE FROM audit WHERE seq > 3").await;
     ground
         .tamper("UPDATE state SET audit_seq = 3, audit_hash = (SELECT hash FROM audit WHERE seq = 3)")
@@ -184,7 +202,22 @@ async fn a_log_that_goes_on_after_it_was_set_back_is_found(ground: Ground) {
         change.record(NOW, Event::Refused, None, json!({})).await.unwrap();
         change.commit().await.unwrap();
     }
+}
+
+async fn a_log_that_goes_on_after_it_was_set_back_is_found(ground: Ground) {
+    let (store, anchor) = five(&ground).await;
+    go_on_from_the_third(&ground, &store).await;
     assert_eq!(flaws(&store, anchor).await, [Some(Flaw::Rewritten(5)), None]);
+}
+
+async fn an_entry_of_another_history_is_found(ground: Ground) {
+    let (store, anchor) = five(&ground).await;
+    ground.tamper("CREATE TABLE kept AS SELECT * FROM audit WHERE seq = 4").await;
+    go_on_from_the_third(&ground, &store).await;
+    // Its number is right, and so is its own hash; but the one after it does not follow from it.
+    ground.tamper("DELETE FROM audit WHERE seq = 4").await;
+    ground.tamper("INSERT INTO audit SELECT * FROM kept").await;
+    assert_eq!(flaws(&store, anchor).await, [Some(Flaw::Edited(5)); 2]);
 }
 
 #[test]

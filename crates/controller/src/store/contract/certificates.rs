@@ -69,7 +69,7 @@ async fn a_key_is_revoked_until_it_is_reinstated(ground: Ground) {
     let store = ground.store().await;
     let mut change = store.begin().await.unwrap();
     enrol(&mut change, &agent("agent", 1)).await;
-    let key = |number| RevokedKey { key_id: key_id(number), agent_id: id("agent"), revoked_at: NOW };
+    let key = |number| RevokedKey { key_id: key_id(number), agent_id: Some(id("agent")), revoked_at: NOW };
     for number in [6, 5, 6] {
         change.revoke_key(&key(number)).await.unwrap();
     }

@@ -20,7 +20,10 @@ async fn fill(store: &Store) {
     enrol(&mut change, &agent("two", 2)).await;
     change.revoke_certificates(&id("two")).await.unwrap();
     let (key_id, agent_id) = (key_id(3), id("one"));
-    change.revoke_key(&RevokedKey { key_id, agent_id: agent_id.clone(), revoked_at: NOW }).await.unwrap();
+    change
+        .revoke_key(&RevokedKey { key_id, agent_id: Some(agent_id.clone()), revoked_at: NOW })
+        .await
+        .unwrap();
     let open = TokenRow {
         hash: key_id,
         agent_id: agent_id.clone(),

@@ -50,6 +50,22 @@ async fn commits_of_sqlite_are_durable() {
 }
 
 #[tokio::test]
+async fn commits_of_postgres_are_durable_whatever_the_server_prefers() {
+    let Some(ground) = Ground::postgres() else { return };
+    for (preferred, held) in [("off", "on"), ("on", "on"), ("remote_apply", "remote_apply")] {
+        let url = match &ground.database {
+            Database::Postgres(url) => {
+                format!("{}?options=-c%20synchronous_commit%3D{preferred}", url.secret())
+            }
+            Database::Sqlite(_) => unreachable!(),
+        };
+        let store = open_at(&url).await.unwrap();
+        let row = sqlx::query("SHOW synchronous_commit").fetch_one(&store.pool).await.unwrap();
+        assert_eq!(row.get::<String, _>(0), held, "{preferred}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_may_have_any_name_and_needs_a_directory() {
     let dir = TempDir::new().unwrap();
     for name in ["a b", "50%", "ä?#&.db", "%41"] {

@@ -45,6 +45,14 @@ async fn a_token_is_spent_once_by_its_agent_in_time(ground: Ground) {
         assert!(matches!(again, Err(TokenError::Spent)), "{again:?}");
     }
     change.commit().await.unwrap();
+    // The same answers without a change.
+    let check =
+        async |number, agent_id, now| store.check_token(&token(number).hash, &id(agent_id), now).await;
+    check(2, "agent", in_time).await.unwrap();
+    assert!(matches!(check(9, "agent", NOW).await, Err(TokenError::Unknown)));
+    assert!(matches!(check(2, "other", NOW).await, Err(TokenError::WrongAgent)));
+    assert!(matches!(check(1, "agent", NOW).await, Err(TokenError::Spent)));
+    assert!(matches!(check(2, "agent", after(LIFE)).await, Err(TokenError::Expired)));
     let spent = TokenRow { spent_at: Some(in_time), serial: Some(SERIAL), ..token(1) };
     assert_eq!(ground.store().await.tokens().await.unwrap(), [spent, token(2)]);
     assert_eq!(store.counts(NOW).await.unwrap().tokens, 1);

@@ -10,6 +10,8 @@ on_both! {
     a_dropped_change_leaves_nothing
     a_change_is_seen_by_every_store_once_it_is_committed
     readers_do_not_wait_for_a_change
+    a_begin_that_is_given_up_holds_nothing
+    a_lock_that_is_not_given_in_time_is_told_of
     list_numbers_rise_with_the_clock_and_without_it
     changes_of_two_stores_follow_one_another
     many_may_open_a_new_database_at_once
@@ -89,6 +91,33 @@ async fn readers_do_not_wait_for_a_change(ground: Ground) {
     assert_eq!(reading.join_all().await, [0; 32]);
     change.commit().await.unwrap();
     assert_eq!(one.counts(NOW).await.unwrap().agents, 1);
+}
+
+async fn a_begin_that_is_given_up_holds_nothing(ground: Ground) {
+    let stores = [ground.store().await, ground.store().await];
+    let change = stores[0].begin().await.unwrap();
+    for store in &stores {
+        for _ in 0..3 {
+            tokio::time::timeout(Duration::from_millis(50), store.begin()).await.unwrap_err();
+        }
+    }
+    drop(change);
+    for (store, version) in stores.iter().zip(1..) {
+        assert_eq!(store.begin().await.unwrap().commit().await.unwrap().version, version);
+    }
+}
+
+async fn a_lock_that_is_not_given_in_time_is_told_of(ground: Ground) {
+    let store = ground.store().await;
+    let _change = store.begin().await.unwrap();
+    let mut other = open::connect(&ground.database).await.unwrap().0;
+    let impatient = match ground.database {
+        Database::Sqlite(_) => "PRAGMA busy_timeout = 1",
+        Database::Postgres(_) => "SET lock_timeout = 1",
+    };
+    other.execute(impatient).await.unwrap();
+    let refused = other.execute("UPDATE state SET version = version + 1").await.unwrap_err();
+    assert!(matches!(StoreError::from(refused), StoreError::Busy(_)));
 }
 
 async fn list_numbers_rise_with_the_clock_and_without_it(ground: Ground) {

@@ -42,7 +42,7 @@ CREATE INDEX certificates_revoked ON certificates (revoked);
 
 CREATE TABLE revoked_keys (
     key_id TEXT NOT NULL PRIMARY KEY,
-    agent_id TEXT NOT NULL REFERENCES agents (agent_id) DEFERRABLE INITIALLY DEFERRED,
+    agent_id TEXT REFERENCES agents (agent_id) DEFERRABLE INITIALLY DEFERRED,
     revoked_at BIGINT NOT NULL
 );
 
