@@ -1,6 +1,7 @@
 //! An HTTPS client without manners: it believes any TLS key and sends what it is told to.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use a2a_node::http::ErrorBody;
 use a2a_node::tls::client::unauthenticated;
@@ -24,12 +25,24 @@ pub struct Reply {
 
 impl Default for Raw {
     fn default() -> Self {
-        let builder = reqwest::Client::builder().tls_backend_preconfigured(unauthenticated().unwrap());
-        Self(builder.no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap())
+        Self::from_address(Ipv4Addr::LOCALHOST)
     }
 }
 
 impl Raw {
+    /// One that calls from an address of its own on loopback, for those who are counted by their address.
+    pub fn from_elsewhere() -> Self {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        Self::from_address(Ipv4Addr::new(127, 1, high, low))
+    }
+
+    fn from_address(address: Ipv4Addr) -> Self {
+        let builder = reqwest::Client::builder().tls_backend_preconfigured(unauthenticated().unwrap());
+        let builder = builder.no_proxy().local_address(IpAddr::from(address));
+        Self(builder.redirect(reqwest::redirect::Policy::none()).build().unwrap())
+    }
+
     /// Sends JSON.
     pub async fn post(&self, to: SocketAddr, path: &str, body: &impl Serialize) -> Reply {
         self.post_bytes(to, path, JSON, serde_json::to_vec(body).unwrap()).await

@@ -1,7 +1,7 @@
 //! The asking side: fetch the peer's certificate, ask, exchange keys.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::card::AgentCertificate;
@@ -20,6 +20,7 @@ use super::report::{CloseCause, OnProgress, Progress, SessionReport};
 use super::sessions::{Entry, NotAdded, Stage};
 use crate::client::{ClientError, HttpsClient};
 use crate::error::{NodeError, SETUP_THERE};
+use crate::metrics::{Outcome, Role};
 use crate::tls::client as trust_in;
 
 impl AgentNode {
@@ -170,6 +171,7 @@ impl AgentNode {
                 return Err(NodeError::WrongStage(reason));
             }
         };
+        let began = Instant::now();
         let mut given_up = GivenUp(Some((self.clone(), entry.clone())));
         let exchanged = tokio::select! {
             exchanged = self.exchange(&entry, *accepted, progress) => exchanged,
@@ -180,6 +182,7 @@ impl AgentNode {
             Ok(()) => {
                 *stage = Stage::Established { finish: None };
                 drop(stage);
+                self.count_handshake(&entry, Role::Initiator, Outcome::Done, began);
                 // It may have been closed meanwhile; whoever closed it clears the keys.
                 self.session(session_id)?;
                 progress(Progress::KeysEstablished);
@@ -187,6 +190,9 @@ impl AgentNode {
             }
             Err(error) => {
                 drop(stage);
+                let refused = matches!(error, NodeError::PeerRefused { .. });
+                let outcome = if refused { Outcome::Refused } else { Outcome::Failed };
+                self.count_handshake(&entry, Role::Initiator, outcome, began);
                 self.end(&entry, CloseCause::Lost, 0).await;
                 Err(error)
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use a2a_core::session::{CloseReason, FrameType, Session};
 use a2a_core::wire::MAX_PLAINTEXT;
@@ -16,6 +16,7 @@ use super::report::{CloseCause, ClosedReport, DeliveryReport};
 use super::sessions::Entry;
 use crate::error::NodeError;
 use crate::event::{Event, ReceivedMessage};
+use crate::metrics::{Direction, Outcome, Role};
 
 impl AgentNode {
     /// Sends a text and waits for the peer's authenticated acknowledgement.
@@ -132,12 +133,18 @@ impl AgentNode {
     /// where the peer asked for the session, so that two such agents cannot answer each other without end.
     pub(super) async fn message_received(&self, entry: &Arc<Entry>, message: ReceivedMessage) {
         self.state.messages_received.fetch_add(1, Ordering::Relaxed);
+        self.state.metrics.message(Direction::Received);
         let answers = !entry.initiated;
         let reply = answers.then(|| self.state.agent.reply(&message.from, &message.text)).flatten();
         self.tell(Event::MessageReceived(message)).await;
         if let (Some(text), Some(channel)) = (reply, entry.channel.get()) {
             channel.outbox.push(self, entry, Outgoing::new(FrameType::Text, text.into_bytes()));
         }
+    }
+
+    /// An exchange of keys has ended.
+    pub(super) fn count_handshake(&self, entry: &Entry, role: Role, outcome: Outcome, began: Instant) {
+        self.state.metrics.handshake(entry.suite, role, outcome, began.elapsed());
     }
 
     async fn say_goodbye(&self, entry: &Arc<Entry>, reason: CloseReason) -> bool {

@@ -42,6 +42,7 @@ use tokio::sync::Notify;
 use crate::args::AgentConfig;
 use crate::clock::Clock;
 use crate::event::{Event, EventSender};
+use crate::http::SourceLimits;
 use crate::metrics::Metrics;
 use crate::tls::ServerTls;
 use closed::Closed;
@@ -114,6 +115,8 @@ struct State {
     rekey_policy: RekeyPolicy,
     started: Instant,
     metrics: Arc<Metrics>,
+    /// Of requests from strangers.
+    limits: SourceLimits,
     /// Requests from before this agent was ready may have been answered by the process before it.
     takes_requests_from: UnixTime,
     messages_sent: AtomicU64,

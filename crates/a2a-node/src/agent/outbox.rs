@@ -21,6 +21,7 @@ use super::channel::{Channel, Peer};
 use super::report::CloseCause;
 use super::sessions::Entry;
 use crate::client::{Answer, ClientError};
+use crate::metrics::Direction;
 
 /// The sending side of a channel.
 #[derive(Debug)]
@@ -176,6 +177,12 @@ impl Outbox {
         queue.never_acknowledged
     }
 
+    /// How many frames wait to be acknowledged or sealed.
+    pub(crate) fn len(&self) -> usize {
+        let queue = self.lock();
+        queue.unacknowledged.len() + queue.waiting.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -211,13 +218,14 @@ impl Queue {
         Ok(self.unacknowledged.iter().map(|sealed| sealed.frame.clone()).collect())
     }
 
-    fn acknowledge(&mut self, ack: &Ack, channel: &Channel) -> Result<(), Failure> {
+    fn acknowledge(&mut self, ack: &Ack, node: &AgentNode, channel: &Channel) -> Result<(), Failure> {
         let received = self.sealer.as_mut().ok_or(SessionError::BadAck)?.accept(ack)?;
         let waited = self.unacknowledged.len();
         while self.unacknowledged.front().is_some_and(|sealed| sealed.frame.seq < received) {
             let Some(Sealed { frame, done }) = self.unacknowledged.pop_front() else { break };
             if frame.frame_type == FrameType::Text {
                 channel.counts.count_sent();
+                node.state.metrics.message(Direction::Sent);
             }
             if let Some(done) = done {
                 let _ = done.send(Ok(frame.seq));
@@ -292,7 +300,7 @@ async fn empty(node: AgentNode, entry: Arc<Entry>) {
         let outcome = match step {
             Step::Send(frames) => send(channel, &frames).await.and_then(|ack| {
                 entry.touch(node.state.clock.now());
-                channel.outbox.lock().acknowledge(&ack, channel)
+                channel.outbox.lock().acknowledge(&ack, &node, channel)
             }),
             Step::Close => return close(&node, channel).await,
             Step::Fail(error) => Err(error.into()),

@@ -1,6 +1,7 @@
 //! What a peer is told when its message is not taken. Before it is authenticated it learns one word for every
 //! cryptographic failure; the log holds the reason.
 
+use a2a_core::certificate::verify::CertificateError;
 use a2a_core::handshake::HandshakeError;
 use axum::http::StatusCode;
 
@@ -41,6 +42,19 @@ pub(crate) fn from_handshake(error: &HandshakeError) -> ApiError {
             "set the clock and ask again; a request lives for 120 s at most",
         ),
         _ => handshake_failed(),
+    }
+}
+
+/// Whether an M1 was refused for what nobody sends by mistake. What a wrong clock, a renewal under way or a list that has
+/// not arrived can cause is none.
+pub(crate) fn looks_like_a_guess(error: &HandshakeError) -> bool {
+    match error {
+        HandshakeError::Crypto(_) => true,
+        HandshakeError::Certificate(error) => !matches!(
+            error,
+            CertificateError::Validity(_) | CertificateError::Superseded | CertificateError::Revocations(_)
+        ),
+        _ => false,
     }
 }
 

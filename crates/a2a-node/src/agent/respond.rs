@@ -1,7 +1,9 @@
 //! The asked side: what the endpoints do. The routes translate; this decides.
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use a2a_core::certificate::verify::CertificateError;
 use a2a_core::crypto::kdf::sha256;
@@ -17,15 +19,16 @@ use super::AgentNode;
 use super::channel::Received;
 use super::consent::{Admitted, Answer, InLine, Refusal};
 use super::refusals::{
-    bad_frame, busy, from_handshake, handshake_failed, not_ready, out_of_order, replayed, stale,
-    unknown_session, wrong_state,
+    bad_frame, busy, from_handshake, handshake_failed, looks_like_a_guess, not_ready, out_of_order, replayed,
+    stale, unknown_session, wrong_state,
 };
 use super::report::CloseCause;
 use super::sessions::{Entry, Replied, Stage};
 use super::upkeep::check_still_good;
 use crate::args::Accept;
 use crate::event::{ConsentRequest, Event};
-use crate::http::ApiError;
+use crate::http::{ApiError, Rate};
+use crate::metrics::{Outcome, Role};
 
 impl AgentNode {
     /// M1: checked in full before anyone is asked. `None` means that the answer is still pending.
@@ -33,10 +36,12 @@ impl AgentNode {
         &self,
         request: Request,
         body: &Bytes,
+        source: IpAddr,
     ) -> Result<Option<Bytes>, ApiError> {
         if let Some(answer) = self.state.requests.known(body) {
             return held(answer).await;
         }
+        self.state.limits.admit(source)?;
         self.learn_issuer(&request.certificate).await;
         let now = self.state.clock.now();
         let (credential, verifier) =
@@ -46,7 +51,12 @@ impl AgentNode {
         }
         let verify = move || PendingRequest::verify(credential, &verifier, request, now);
         let pending = self.state.pool.run(verify).await.map_err(ApiError::internal)?;
-        let pending = pending.map_err(|error| from_handshake(&error))?;
+        let pending = pending.map_err(|error| {
+            if looks_like_a_guess(&error) {
+                self.state.limits.penalise(source);
+            }
+            from_handshake(&error)
+        })?;
         let answer = self.admit(pending, body)?;
         held(answer).await
     }
@@ -174,9 +184,9 @@ impl AgentNode {
         let mut stage = entry.stage.lock().await;
         let state = match std::mem::replace(&mut *stage, Stage::Spent) {
             Stage::AwaitInit(state) => state,
-            Stage::AwaitFinish { init, state } if init.body_hash == body_hash => {
+            Stage::AwaitFinish { init, state, began } if init.body_hash == body_hash => {
                 let reply = init.reply.clone();
-                *stage = Stage::AwaitFinish { init, state };
+                *stage = Stage::AwaitFinish { init, state, began };
                 return Ok(reply);
             }
             other => {
@@ -184,6 +194,7 @@ impl AgentNode {
                 return Err(wrong_state());
             }
         };
+        let began = Instant::now();
         let authenticate = move || (state.authenticate(&init), state);
         let (authenticated, state) = self.state.pool.run(authenticate).await.map_err(ApiError::internal)?;
         let authenticated = match authenticated {
@@ -199,11 +210,12 @@ impl AgentNode {
             Ok(Step { next, message }) => {
                 let reply = json(&message)?;
                 let init = Replied { body_hash, reply: reply.clone() };
-                *stage = Stage::AwaitFinish { state: Box::new(next), init };
+                *stage = Stage::AwaitFinish { state: Box::new(next), init, began };
                 Ok(reply)
             }
             Err(error) => {
                 drop(stage);
+                self.count_handshake(entry, Role::Responder, Outcome::Failed, began);
                 self.end(entry, CloseCause::Lost, 0).await;
                 Err(from_handshake(&error))
             }
@@ -217,8 +229,8 @@ impl AgentNode {
         body_hash: [u8; 32],
     ) -> Result<Bytes, ApiError> {
         let mut stage = entry.stage.lock().await;
-        let (state, init) = match std::mem::replace(&mut *stage, Stage::Spent) {
-            Stage::AwaitFinish { state, init } => (state, init),
+        let (state, init, began) = match std::mem::replace(&mut *stage, Stage::Spent) {
+            Stage::AwaitFinish { state, init, began } => (state, init, began),
             Stage::Established { finish: Some(finish) } if finish.body_hash == body_hash => {
                 let reply = finish.reply.clone();
                 *stage = Stage::Established { finish: Some(finish) };
@@ -234,7 +246,7 @@ impl AgentNode {
         let authenticated = match authenticated {
             Ok(authenticated) => authenticated,
             Err(error) => {
-                *stage = Stage::AwaitFinish { state, init };
+                *stage = Stage::AwaitFinish { state, init, began };
                 return Err(from_handshake(&error));
             }
         };
@@ -248,12 +260,14 @@ impl AgentNode {
                 let finish = Some(Replied { body_hash, reply: reply.clone() });
                 self.open_channel(entry, session).map_err(ApiError::internal)?;
                 *stage = Stage::Established { finish };
+                self.count_handshake(entry, Role::Responder, Outcome::Done, began);
                 // The stage is held until this is told: the person does not hear of the end before.
                 self.tell(Event::SessionEstablished(entry.report())).await;
                 Ok(reply)
             }
             Err(error) => {
                 drop(stage);
+                self.count_handshake(entry, Role::Responder, Outcome::Failed, began);
                 self.end(entry, CloseCause::Lost, 0).await;
                 Err(match error {
                     EstablishError::Handshake(error) => from_handshake(&error),
@@ -322,6 +336,11 @@ fn json(message: &impl Serialize) -> Result<Bytes, ApiError> {
     serde_json::to_vec(message).map(Bytes::from).map_err(ApiError::internal)
 }
 
+/// What one source may ask for: a request costs a fraction of a millisecond, and behind one address may be many agents.
+pub(super) const REQUEST_RATE: Rate = Rate {
+    per_second: NonZeroU32::new(1000).expect("1000 is not zero"),
+    burst: NonZeroU32::new(5000).expect("5000 is not zero"),
+};
 /// How long the request for consent is held before it answers `pending`.
 const HOLD: Duration = Duration::from_secs(25);
 /// How long an accepted session waits for its key exchange.

@@ -1,12 +1,14 @@
 //! An agent's endpoints. Handlers translate and delegate; what they mean is decided in `respond`.
 
+use std::net::SocketAddr;
+
 use a2a_core::certificate::card::AgentCertificate;
 use a2a_core::handshake::messages::{KeyExchange, Request};
 use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, decode_frames};
 use a2a_core::session::{Ack, Frame, FrameType};
 use a2a_core::wire::MAX_SEND_BODY;
 use axum::body::Bytes;
-use axum::extract::{self, FromRequest, State};
+use axum::extract::{self, ConnectInfo, FromRequest, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -33,8 +35,12 @@ async fn certificate(State(node): State<AgentNode>) -> Result<Json<AgentCertific
     node.certificate().map(Json).ok_or_else(not_enrolled)
 }
 
-async fn request(State(node): State<AgentNode>, body: WireJson<Request>) -> Result<Response, ApiError> {
-    match node.answer_request(body.value, &body.bytes).await? {
+async fn request(
+    State(node): State<AgentNode>,
+    ConnectInfo(source): ConnectInfo<SocketAddr>,
+    body: WireJson<Request>,
+) -> Result<Response, ApiError> {
+    match node.answer_request(body.value, &body.bytes, source.ip()).await? {
         Some(answer) => Ok(json_bytes(answer)),
         None => Ok((StatusCode::ACCEPTED, Json(json!({"status": "pending"}))).into_response()),
     }

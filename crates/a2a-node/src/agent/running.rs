@@ -15,13 +15,14 @@ use tokio::task::JoinHandle;
 
 use super::identity::Identity;
 use super::pool::CryptoPool;
+use super::respond::REQUEST_RATE;
 use super::routes::routes;
 use super::{Agent, AgentNode, State};
 use crate::args::AgentConfig;
 use crate::clock::Clock;
 use crate::error::NodeError;
 use crate::event::EventSender;
-use crate::http::{Check, Operations, Readiness, Server};
+use crate::http::{Check, Operations, Readiness, Server, SourceLimits};
 use crate::keys::KeyDir;
 use crate::metrics::{Metrics, NodeKind};
 use crate::store::DataDir;
@@ -104,6 +105,7 @@ impl AgentNode {
             rekey_policy,
             started: Instant::now(),
             metrics: Arc::new(Metrics::new(NodeKind::Agent)),
+            limits: SourceLimits::new(REQUEST_RATE, clock.clone()),
             takes_requests_from: now.saturating_add(Duration::from_secs(1)),
             clock,
             messages_sent: AtomicU64::new(0),

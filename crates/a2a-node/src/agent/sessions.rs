@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
 
 use a2a_core::certificate::verify::VerifiedCertificate;
 use a2a_core::crypto::kx::Suite;
@@ -45,7 +46,7 @@ pub(crate) enum Stage {
     /// The peer asked, and has to begin.
     AwaitInit(Box<AwaitInit>),
     /// M4 has been sent.
-    AwaitFinish { state: Box<AwaitFinish>, init: Replied },
+    AwaitFinish { state: Box<AwaitFinish>, init: Replied, began: Instant },
     /// Both sides have confirmed the keys; what was answered, for retries.
     Established { finish: Option<Replied> },
     /// Under way on this side, or failed.

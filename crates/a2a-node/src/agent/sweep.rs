@@ -11,6 +11,7 @@ use a2a_core::time::UnixTime;
 use super::AgentNode;
 use super::report::CloseCause;
 use super::sessions::Entry;
+use crate::metrics::Queue;
 
 impl AgentNode {
     /// Applies every time-out that is due now. Runs every second; tests call it after moving the clock.
@@ -22,9 +23,21 @@ impl AgentNode {
         self.renew_if_due(now);
         self.state.ticks.send_replace(());
         let own = self.state.identity.newest();
-        for entry in self.state.sessions.all() {
+        let sessions = self.state.sessions.all();
+        self.measure(&sessions);
+        for entry in sessions {
             self.sweep_session(&entry, own.as_ref(), now).await;
         }
+    }
+
+    fn measure(&self, sessions: &[Arc<Entry>]) {
+        let (metrics, events) = (&self.state.metrics, &self.state.events);
+        let frames =
+            sessions.iter().filter_map(|entry| entry.channel.get()).map(|channel| channel.outbox.len());
+        metrics.live_sessions(sessions.len());
+        metrics.queue(Queue::Outbox, frames.sum());
+        metrics.queue(Queue::Consent, self.state.requests.waiting());
+        metrics.queue(Queue::Events, events.max_capacity() - events.capacity());
     }
 
     async fn sweep_session(&self, entry: &Arc<Entry>, own: Option<&Credential>, now: UnixTime) {

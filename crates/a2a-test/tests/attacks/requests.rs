@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use a2a_core::crypto::kx::Suite;
 use a2a_core::handshake::messages::{Request, Response};
+use a2a_core::session::FrameType;
 use a2a_core::wire::Hex;
 use a2a_test::agent::Agent;
-use a2a_test::mallory::{Mallory, REQUEST};
+use a2a_test::mallory::{Mallory, REQUEST, SEND};
+use a2a_test::raw::Raw;
 use a2a_test::world::World;
 
 use super::{helper_and_mallory, willing};
@@ -124,7 +126,7 @@ async fn an_address_that_is_not_certified_is_refused_and_nobody_is_contacted() {
 /// T13, T16 at this endpoint: whatever is changed after signing, the signature no longer holds.
 #[tokio::test]
 async fn a_request_altered_on_its_way_is_refused() {
-    let (world, mut helper, mallory) = helper_and_mallory().await;
+    let (world, mut helper, mut mallory) = helper_and_mallory().await;
     let other = Mallory::join_as(&world, "other", "other").await;
     let changes: [fn(&mut Request, &Mallory); 6] = [
         |request, _| request.purpose = "something else".parse().unwrap(),
@@ -141,9 +143,60 @@ async fn a_request_altered_on_its_way_is_refused() {
     for change in changes {
         let mut request = mallory.request(&helper.certificate(&world)).message;
         change(&mut request, &other);
+        // Whoever tries often from one place is not heard for a while.
+        mallory.raw = Raw::from_elsewhere();
         assert_eq!(refused(&mallory, &helper, &request).await, (401, "handshake_failed".into()));
     }
     helper.hears_nothing();
+}
+
+/// T22: forging is dear for whoever does it, and for nobody else.
+#[tokio::test]
+async fn a_source_of_forged_requests_is_not_heard_for_a_while() {
+    let (world, mut helper, mut mallory) = helper_and_mallory().await;
+    let other = mallory.clone();
+    mallory.raw = Raw::from_elsewhere();
+    let session = mallory.connect(&world, &helper).await;
+    helper.created().await;
+    helper.established().await;
+    let good = mallory.request(&helper.certificate(&world)).message;
+    let mut forged = good.clone();
+    forged.purpose = "something else".parse().unwrap();
+    let foreign = Mallory::join(&world.other().await).await.request(&helper.certificate(&world)).message;
+    for request in [&forged, &foreign, &forged, &foreign, &forged] {
+        assert_eq!(refused(&mallory, &helper, request).await, (401, "handshake_failed".into()));
+    }
+    let reply = mallory.post(&helper, REQUEST, &good).await;
+    assert_eq!(reply.refusal(), (429, "locked_out".into()));
+    // Others are heard, and so is what that source has a session for.
+    other.agree(&world, &helper).await;
+    helper.created().await;
+    let (mut sealer, now) = (session.sealer, world.clock.now());
+    let frame = sealer.seal(FrameType::Text, b"still here".to_vec(), now).unwrap();
+    assert_eq!(mallory.post(&helper, SEND, &frame).await.status, 200);
+    helper.hears("still here").await;
+    world.pass(Duration::from_secs(61));
+    mallory.agree(&world, &helper).await;
+    helper.created().await;
+}
+
+/// A wrong clock or a list that has not arrived is no attack.
+#[tokio::test]
+async fn mistakes_lock_nobody_out() {
+    let (world, helper, mut mallory) = helper_and_mallory().await;
+    mallory.raw = Raw::from_elsewhere();
+    let late = mallory.request(&helper.certificate(&world)).message;
+    let elsewhere = mallory.request_with(&helper.certificate(&world), |request| {
+        request.address = "https://localhost:1".parse().unwrap();
+    });
+    for _ in 0..5 {
+        assert_eq!(refused(&mallory, &helper, &elsewhere).await, (401, "handshake_failed".into()));
+    }
+    world.pass(Duration::from_mins(10));
+    for _ in 0..5 {
+        assert_eq!(refused(&mallory, &helper, &late).await, (409, "not_fresh".into()));
+    }
+    mallory.agree(&world, &helper).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 mod consent;
 mod conversation;
 mod delivery;
+mod metrics;
 mod restarts;
 mod revocation_ends_sessions;
 mod secrets;
