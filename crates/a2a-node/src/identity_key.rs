@@ -24,18 +24,18 @@ pub fn load_or_generate(
 /// Reads the key from the file `name`; `None` if there is no such file.
 pub fn load(dir: &KeyDir, name: &str, provider: Provider) -> Result<Option<Arc<dyn SigningKey>>, NodeError> {
     let Some(der) = dir.read(name)? else { return Ok(None) };
-    let key = provider.load_signing_key(&der).map_err(|error| unusable(dir, name, error))?;
+    let key = provider.load_signing_key(&der).map_err(|error| unusable(dir, name, &error))?;
     Ok(Some(key.into()))
 }
 
 /// Makes a key and stores it in the file `name`, in place of what was there.
 pub fn generate(dir: &KeyDir, name: &str, provider: Provider) -> Result<Arc<dyn SigningKey>, NodeError> {
-    let key = provider.generate_signing_key().map_err(|error| unusable(dir, name, error))?;
-    let der = key.to_pkcs8_der().map_err(|error| unusable(dir, name, error))?;
+    let key = provider.generate_signing_key().map_err(|error| unusable(dir, name, &error))?;
+    let der = key.to_pkcs8_der().map_err(|error| unusable(dir, name, &error))?;
     dir.write(name, &der)?;
     Ok(key.into())
 }
 
-fn unusable(dir: &KeyDir, name: &str, error: CryptoError) -> NodeError {
+fn unusable(dir: &KeyDir, name: &str, error: &CryptoError) -> NodeError {
     NodeError::Environment(format!("{}: {error}", dir.path().join(name).display()))
 }

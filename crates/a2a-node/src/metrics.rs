@@ -269,7 +269,7 @@ fn patient() -> Histogram {
     Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0])
 }
 
-/// What [`Metrics::text`] is (OpenMetrics 1.0).
+/// What [`Metrics::text`] is (`OpenMetrics` 1.0).
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[cfg(test)]

@@ -101,6 +101,11 @@ impl CommandTable for AgentCommand {
         }
     }
 
+    fn awaited(context: &AgentContext) -> Option<&'static str> {
+        let is_asked = context.desk.with(|state| state.consents.on_screen().is_some());
+        is_asked.then_some("answer y or n to the request on the screen; `help` lists all commands")
+    }
+
     async fn meanwhile(context: &AgentContext, console: &Console) -> CommandError {
         answer::while_waiting(context, console).await
     }

@@ -1,8 +1,9 @@
 //! Where lines come from when no terminal is there: a pipe or an argument. The terminal's own source is
 //! `editor`.
 
+use std::collections::VecDeque;
 use std::io::BufRead;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
@@ -48,6 +49,33 @@ pub(super) struct ReadRequest {
 /// A supplier of lines, one when asked; it may block.
 pub(super) trait Source: Send {
     fn read(&mut self, prompt: &Prompt) -> Input;
+}
+
+/// Lines that have been pasted and not been asked for yet. Cheap to clone; clones share the lines.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ahead(Arc<Mutex<VecDeque<String>>>);
+
+impl Ahead {
+    pub(super) fn next(&self) -> Option<String> {
+        self.lines().pop_front()
+    }
+
+    /// Gives back the first line of `text`, and keeps the others.
+    pub(super) fn keep_rest(&self, text: &str) -> String {
+        let mut lines = text.lines().map(str::to_owned);
+        let first = lines.next().unwrap_or_default();
+        self.lines().extend(lines);
+        first
+    }
+
+    /// Whoever stops a command means what was to follow it, too.
+    pub(super) fn clear(&self) {
+        self.lines().clear();
+    }
+
+    fn lines(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Lines as they come. From a pipe or script, questions and answers are shown, so that a transcript reads as

@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, oneshot};
 
 use crate::repl::CommandError;
 use editor::Editor;
-use input::{Lines, ReadRequest, Source};
+use input::{Ahead, Lines, ReadRequest, Source};
 use screen::Screen;
 use terminal::TerminalGuard;
 
@@ -40,6 +40,7 @@ struct Inner {
     screen: Arc<Screen>,
     requests: mpsc::Sender<ReadRequest>,
     pending: Mutex<Option<Pending>>,
+    ahead: Ahead,
     interactive: bool,
     vocabulary: Vocabulary,
     terminal: Option<TerminalGuard>,
@@ -71,13 +72,13 @@ impl Console {
         }
         if !options.json && terminal::is_interactive() {
             let terminal = TerminalGuard::save();
-            let screen = Arc::new(Screen::terminal());
-            let source: Box<dyn Source> =
-                match Editor::open(screen.clone(), vocabulary.clone(), options.history) {
-                    Some(editor) => Box::new(editor),
-                    None => Box::new(Lines::typed(screen.clone())),
-                };
-            return Ok(Self::start(source, screen, vocabulary, terminal, true));
+            let (screen, ahead) = (Arc::new(Screen::terminal()), Ahead::default());
+            let editor = Editor::open(screen.clone(), vocabulary.clone(), ahead.clone(), options.history);
+            let source: Box<dyn Source> = match editor {
+                Some(editor) => Box::new(editor),
+                None => Box::new(Lines::typed(screen.clone())),
+            };
+            return Ok(Self::start(source, screen, vocabulary, Some((terminal, ahead))));
         }
         Ok(Self::plain(Box::new(input::stdin_lines()), options.json, vocabulary))
     }
@@ -90,15 +91,14 @@ impl Console {
     /// Reads lines from `lines`; what is printed goes to stdout.
     fn plain(lines: Box<dyn Iterator<Item = String> + Send>, json: bool, vocabulary: Vocabulary) -> Self {
         let screen = Arc::new(Screen::plain(json));
-        Self::start(Box::new(Lines::new(lines, screen.clone())), screen, vocabulary, None, false)
+        Self::start(Box::new(Lines::new(lines, screen.clone())), screen, vocabulary, None)
     }
 
     fn start(
         mut source: Box<dyn Source>,
         screen: Arc<Screen>,
         vocabulary: Vocabulary,
-        terminal: Option<TerminalGuard>,
-        interactive: bool,
+        person: Option<(Option<TerminalGuard>, Ahead)>,
     ) -> Self {
         let (requests, queue) = mpsc::channel::<ReadRequest>();
         std::thread::spawn(move || {
@@ -107,8 +107,10 @@ impl Console {
                 let _ = request.answer.send(source.read(&request.prompt));
             }
         });
-        let pending = Mutex::new(None);
-        Self { inner: Arc::new(Inner { screen, requests, pending, interactive, vocabulary, terminal }) }
+        let (pending, interactive) = (Mutex::new(None), person.is_some());
+        let (terminal, ahead) = person.unwrap_or_default();
+        let inner = Inner { screen, requests, pending, ahead, interactive, vocabulary, terminal };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Whether a person sits in front of it: then a failed command is not the end, and questions may be
@@ -149,6 +151,11 @@ impl Console {
         // If the thread has gone, so has `answer`, and the receiver says so.
         let _ = self.inner.requests.send(ReadRequest { prompt, answer });
         Pending { is_chat, answer: receiver }
+    }
+
+    /// Forgets the lines that have been pasted and not been asked for yet.
+    pub fn forget_pasted(&self) {
+        self.inner.ahead.clear();
     }
 
     /// Asks for an argument. An empty answer is asked for again from a person, and is an error from a script.
@@ -232,7 +239,7 @@ impl Console {
         let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
         let screen = Arc::new(screen);
         let source = Box::new(Lines::new(Box::new(lines.into_iter()), screen.clone()));
-        (Self::start(source, screen, Vocabulary::default(), None, false), captured)
+        (Self::start(source, screen, Vocabulary::default(), None), captured)
     }
 }
 
@@ -262,7 +269,7 @@ mod tests {
         let (line, lines) = mpsc::channel();
         let screen = Arc::new(Screen::captured(false).0);
         let source = Box::new(Lines::new(Box::new(lines.into_iter()), screen.clone()));
-        let console = Console::start(source, screen, Vocabulary::default(), None, false);
+        let console = Console::start(source, screen, Vocabulary::default(), None);
         tokio::select! {
             biased;
             _ = console.read_line(prompt) => panic!("nothing was typed yet"),

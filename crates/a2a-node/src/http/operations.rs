@@ -250,7 +250,7 @@ mod tests {
         let values = |label: &str| {
             let label = format!("{label}=\"");
             let values = text.lines().filter_map(|line| line.split_once(&label)?.1.split('"').next());
-            std::collections::BTreeSet::from_iter(values)
+            values.collect::<std::collections::BTreeSet<_>>()
         };
         assert_eq!(values("route"), ["/greet", "/live", "none"].into());
         assert_eq!(values("status"), ["2xx", "4xx"].into());

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::console::{Console, Input, Prompt, Vocabulary};
-use parse::{Parsed, command_name, parse};
+use parse::{Parsed, command_name, is_command, parse};
 
 pub use error::CommandError;
 pub(crate) use parse::misused;
@@ -36,6 +36,12 @@ pub trait CommandTable: clap::Parser {
         console: &Console,
     ) -> impl Future<Output = Result<Outcome, CommandError>>;
 
+    /// What a person is asked just now: said when what was typed is no command at all.
+    fn awaited(context: &Self::Context) -> Option<&'static str> {
+        let _ = context;
+        None
+    }
+
     /// What goes on beside a command that is under way; if it ends, it ends the command.
     fn meanwhile(context: &Self::Context, console: &Console) -> impl Future<Output = CommandError> {
         let _ = (context, console);
@@ -55,6 +61,11 @@ impl Outcome {
     pub fn of(result: &impl Serialize) -> Self {
         let result = serde_json::to_value(result).expect("reports have string keys and plain values");
         Self { result, leave: false }
+    }
+
+    /// What `--json` shows of it.
+    pub fn result(&self) -> &Value {
+        &self.result
     }
 
     /// Nothing to report.
@@ -139,7 +150,11 @@ async fn carry_out<T: CommandTable>(
     line: &str,
     interrupts: Option<Signal>,
 ) -> Result<Outcome, CommandError> {
-    let command = match parse::<T>(line)? {
+    let parsed = parse::<T>(line).map_err(|error| match T::awaited(context) {
+        Some(next) if !is_command::<T>(line) => error.with_next(next),
+        _ => error,
+    });
+    let command = match parsed? {
         Parsed::Command(command) => command,
         Parsed::Help(text) => {
             console.print(text.trim_end());
@@ -160,6 +175,7 @@ async fn interrupted(console: &Console, interrupts: Option<Signal>) -> CommandEr
         Some(mut interrupts) => interrupts.recv().await,
         None => pending().await,
     };
+    console.forget_pasted();
     // The terminal has shown `^C` where the cursor was.
     console.print("");
     CommandError::cancelled()

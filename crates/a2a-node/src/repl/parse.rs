@@ -34,6 +34,11 @@ pub(super) fn command_name<T: CommandTable>(line: &str) -> String {
         .map_or_else(|| shown(&cut(word)).into_owned(), |found| found.get_name().to_owned())
 }
 
+/// Whether `line` begins with a command, be it typed wrongly otherwise.
+pub(super) fn is_command<T: CommandTable>(line: &str) -> bool {
+    T::command().find_subcommand(line.split_whitespace().next().unwrap_or_default()).is_some()
+}
+
 /// Splits as a shell does, except that a command with free text keeps the rest of the line as typed.
 fn arguments(line: &str, free_text: &[&str]) -> Result<Vec<String>, CommandError> {
     let line = line.trim();

@@ -39,11 +39,8 @@ fn a_prompt_asks_twice_and_later_once() {
     let mut helper = start();
     helper.hidden_answer("Passphrase:", "open barley");
     assert_eq!(helper.ends(), Some(1));
-    let picture = helper.picture();
-    assert!(
-        picture.contains("identity.key: the passphrase is not the one that it was sealed under"),
-        "{picture}"
-    );
+    helper.sees_beginning("✗ ");
+    assert!(helper.picture().contains(".key: the passphrase is not the one that it was sealed under"));
 }
 
 #[test]
@@ -126,9 +123,7 @@ fn with_json_even_a_start_that_fails_is_one_object() {
         let objects = ended.json();
         assert_eq!((objects.len(), ended.stderr.as_str()), (1, ""), "{ended:?}");
         assert_eq!(objects[0]["ok"], false);
-        for field in ["message", "next"] {
-            assert!(!objects[0]["error"][field].as_str().unwrap().is_empty());
-        }
+        assert!(!objects[0]["error"]["message"].as_str().unwrap().is_empty());
         (ended.code.unwrap(), objects[0]["error"]["code"].as_str().unwrap().to_owned())
     };
     let usage = (2, "usage".to_owned());

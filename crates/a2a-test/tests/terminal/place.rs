@@ -1,5 +1,6 @@
 //! A machine of its own for each test: a throw-away directory, a controller in a terminal, and agents beside it.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -22,6 +23,11 @@ impl Place {
         let greeting = controller.sees_beginning("controller_001 listening on ");
         let controller_url = greeting.split(';').next().unwrap().to_owned();
         Self { controller, controller_url, dir }
+    }
+
+    /// Where a program here keeps its files.
+    pub(crate) fn data(&self, program: &str) -> PathBuf {
+        self.dir.path().join(program)
     }
 
     /// A command for an agent here.

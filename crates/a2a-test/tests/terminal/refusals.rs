@@ -20,6 +20,23 @@ fn a_rejected_request_is_told_to_both() {
 }
 
 #[test]
+fn whoever_answers_neither_yes_nor_no_is_told_how_to_answer() {
+    let place = Place::new();
+    let (mut traveller, _) = place.enrolled("traveller");
+    let (mut helper, address) = place.enrolled("helper");
+    helper.command("maybe");
+    helper.sees("✗ there is no command `maybe`");
+    helper.sees("  → type `help` for all commands");
+    traveller.command(&format!("request {address} helper_agent_001"));
+    helper.sees("Do you want to accept? (y/n):");
+    helper.command("maybe");
+    helper.sees("✗ there is no command `maybe`");
+    helper.sees_beginning("  → answer y or n to the request on the screen");
+    helper.command("y");
+    helper.sees_beginning("✓ Request accepted. Session created: ");
+}
+
+#[test]
 fn what_is_wrong_is_named_with_what_to_do_next() {
     let place = Place::new();
     let (mut traveller, own) = place.agent("traveller");

@@ -89,6 +89,73 @@ fn ctrl_c_stops_a_command_that_waits() {
 }
 
 #[test]
+fn what_is_typed_ahead_is_carried_out_in_turn() {
+    let place = Place::new();
+    let (mut traveller, _) = place.enrolled("traveller");
+    traveller.command("wait message --timeout 1s");
+    traveller.is_taken();
+    traveller.keys("sessions\rstatus\r");
+    traveller.sees_beginning("✗ ");
+    traveller.sees("No active sessions.");
+    traveller.sees_beginning("Agent:");
+    traveller.at_prompt();
+}
+
+#[test]
+fn lines_that_come_faster_than_they_are_read_are_all_read() {
+    let place = Place::new();
+    let (mut traveller, _) = place.enrolled("traveller");
+    traveller.at_prompt();
+    traveller.keys("sessions\rwait message --timeout 10ms\rnonsense\rsessions\rhalf");
+    traveller.sees("No active sessions.");
+    traveller.sees_beginning("✗ ");
+    traveller.sees_beginning("✗ there is no command `nonsense`");
+    traveller.sees("No active sessions.");
+    traveller.cursor_behind("traveller_1> half");
+}
+
+#[test]
+fn a_paste_is_one_command_a_line_and_messages_in_it_stay_private() {
+    let place = Place::new();
+    let (mut traveller, _) = place.enrolled("traveller");
+    traveller.at_prompt();
+    traveller.keys("\x1b[200~sessions\nsend nobody a secret\nstatus\n\x1b[201~\r");
+    traveller.sees("No active sessions.");
+    traveller.sees_beginning("✗ ");
+    traveller.sees_beginning("Agent:");
+    traveller.command("exit");
+    assert_eq!(traveller.ends(), Some(0), "{}", traveller.picture());
+    let history = std::fs::read_to_string(place.data("traveller").join("history")).unwrap();
+    let lines: Vec<_> = history.lines().skip(1).collect();
+    assert_eq!(lines, ["setup", "sessions", "status", "exit"]);
+}
+
+#[test]
+fn ctrl_c_stops_what_was_pasted_behind_the_command_too() {
+    let place = Place::new();
+    let (mut traveller, _) = place.agent("traveller");
+    traveller.at_prompt();
+    traveller.keys("\x1b[200~wait message --timeout 1h\nnonsense\x1b[201~\r");
+    traveller.is_taken();
+    traveller.keys("\x03");
+    traveller.sees("✗ cancelled");
+    traveller.at_prompt();
+    assert!(!traveller.picture().contains("no command `nonsense`"), "{}", traveller.picture());
+}
+
+#[test]
+fn a_question_says_how_to_leave_it() {
+    let place = Place::new();
+    let (mut traveller, _helper, _) = place.with_session();
+    traveller.command("close");
+    traveller.cursor_behind("Select session (1-1): ");
+    traveller.sees("Select session (1-1): (Ctrl-C cancels)");
+    traveller.keys("\x03");
+    traveller.sees("✗ cancelled");
+    traveller.at_prompt();
+}
+
+#[test]
 fn no_color_means_none() {
     let place = Place::new();
     let mut screens = [true, false].map(|is_plain| {
