@@ -1,5 +1,6 @@
 //! A controller in a directory of its own, and a clock that everybody in the test shares.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +64,13 @@ impl World {
             ca_file: dir.path().join("certs/ca.pem"),
             controller_id: "controller_001".parse().unwrap(),
             certificate_life: Duration::from_hours(24),
+            // So that tests may move the clock.
+            revocation_life: Duration::from_hours(30 * 24),
+            enrolment: None,
+            database: None,
+            key_dir: dir.path().join("controller"),
+            held_requests: 1024,
+            source_rate: NonZeroU32::new(20).unwrap(),
             tls_names: Vec::new(),
         };
         keys::put_secret(&config.data_dir, "controller.key", &keys::pkcs8(key_name));

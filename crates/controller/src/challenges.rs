@@ -1,112 +1,148 @@
-//! Challenges that have been handed out and not yet used: in memory, bounded, each good for one attempt.
+//! Challenges that need no memory: each says itself until when it is good, and proves that this controller made it.
+//!
+//! ```text
+//! expiry, u64 big-endian 8 | random 8 | first 16 bytes of HMAC-SHA256(key, agent id || expiry || random)
+//! ```
+//!
+//! That a challenge is good once follows from the store, in which each stands in one certificate at most.
 
-use std::collections::HashMap;
+use std::fmt::{self, Debug};
 use std::time::Duration;
 
 use a2a_core::agent_id::AgentId;
+use a2a_core::crypto::CryptoError;
+use a2a_core::crypto::provider::Provider;
 use a2a_core::time::UnixTime;
 use a2a_core::wire::Hex;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
 
-/// The table. A restart empties it: agents then ask again.
-#[derive(Debug, Default)]
-pub(crate) struct Challenges(HashMap<Hex<32>, Issued>);
+/// Makes challenges, and knows its own. Controllers with the same key know one another's.
+pub(crate) struct Challenges(Zeroizing<[u8; 32]>);
 
-#[derive(Debug)]
-struct Issued {
-    agent_id: AgentId,
-    expires_at: UnixTime,
-    order: u64,
+/// What is wrong with a challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChallengeFlaw {
+    /// No controller made it, or for another agent.
+    Forged,
+    /// It is too old.
+    Expired,
 }
 
-/// The table is full of challenges that are still good.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooMany;
-
 impl Challenges {
-    /// Hands out `nonce` to an agent, and says until when it is good. Over [`PER_AGENT`], the agent's oldest challenge
-    /// goes: asking over and over for somebody else's id then cannot lock that agent out.
-    pub(crate) fn issue(
-        &mut self,
-        agent_id: AgentId,
-        nonce: Hex<32>,
-        now: UnixTime,
-    ) -> Result<UnixTime, TooMany> {
-        self.0.retain(|_, issued| now < issued.expires_at);
-        let own = || self.0.iter().filter(|(_, issued)| issued.agent_id == agent_id);
-        let oldest = own().min_by_key(|(_, issued)| issued.order).map(|(nonce, _)| *nonce);
-        match oldest {
-            Some(oldest) if own().count() >= PER_AGENT => drop(self.0.remove(&oldest)),
-            _ if self.0.len() >= IN_ALL => return Err(TooMany),
-            _ => {}
-        }
-        let expires_at = now.saturating_add(LIFE);
-        let order = self.0.values().map(|issued| issued.order).max().map_or(0, |last| last + 1);
-        self.0.insert(nonce, Issued { agent_id, expires_at, order });
-        Ok(expires_at)
+    /// Under this key.
+    pub(crate) fn new(key: Zeroizing<[u8; 32]>) -> Self {
+        Self(key)
     }
 
-    /// Uses up a challenge, and says whether it was good: handed out, to this agent, not long ago, not used before.
-    pub(crate) fn take(&mut self, agent_id: &AgentId, nonce: &Hex<32>, now: UnixTime) -> bool {
-        self.0.remove(nonce).is_some_and(|issued| issued.agent_id == *agent_id && now < issued.expires_at)
+    /// A fresh challenge for an agent, and until when it is good.
+    pub(crate) fn issue(
+        &self,
+        agent_id: &AgentId,
+        now: UnixTime,
+        provider: Provider,
+    ) -> Result<(Hex<32>, UnixTime), CryptoError> {
+        let expires_at = now.saturating_add(LIFE);
+        let mut nonce = [0; 32];
+        nonce[..8].copy_from_slice(&expires_at.as_secs().to_be_bytes());
+        provider.fill_random(&mut nonce[8..BODY])?;
+        let tag = self.mac(agent_id, &nonce[..BODY]).finalize().into_bytes();
+        nonce[BODY..].copy_from_slice(&tag[..TAG]);
+        Ok((Hex::from_bytes(nonce), expires_at))
+    }
+
+    /// Whether a challenge was made for this agent, and is still good.
+    pub(crate) fn check(
+        &self,
+        agent_id: &AgentId,
+        nonce: &Hex<32>,
+        now: UnixTime,
+    ) -> Result<(), ChallengeFlaw> {
+        let (body, tag) = nonce.as_bytes().split_at(BODY);
+        let mac = self.mac(agent_id, body);
+        mac.verify_truncated_left(tag).map_err(|_| ChallengeFlaw::Forged)?;
+        let mut expiry = [0; 8];
+        expiry.copy_from_slice(&body[..8]);
+        let expires_at = UnixTime::from_secs(u64::from_be_bytes(expiry));
+        if now < expires_at { Ok(()) } else { Err(ChallengeFlaw::Expired) }
+    }
+
+    /// An id has no fixed length, but what follows it has.
+    fn mac(&self, agent_id: &AgentId, body: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::new_from_slice(self.0.as_slice()).expect("HMAC takes keys of every length");
+        mac.update(agent_id.as_str().as_bytes());
+        mac.update(body);
+        mac
+    }
+}
+
+impl Debug for Challenges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Challenges(..)")
     }
 }
 
 /// How long a challenge is good.
 const LIFE: Duration = Duration::from_mins(2);
-const PER_AGENT: usize = 8;
-const IN_ALL: usize = 1024;
+/// Bytes of expiry and random.
+const BODY: usize = 16;
+/// Bytes of the tag.
+const TAG: usize = 16;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use a2a_core::crypto::provider::aws_lc::PROVIDER;
+
     use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+    fn challenges(key: u8) -> Challenges {
+        Challenges::new(Zeroizing::new([key; 32]))
+    }
 
     fn agent(id: &str) -> AgentId {
         id.parse().unwrap()
     }
 
-    fn nonce(number: usize) -> Hex<32> {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&number.to_be_bytes());
-        Hex::from_bytes(bytes)
-    }
-
-    const NOW: UnixTime = UnixTime::from_secs(1000);
-
     #[test]
-    fn good_once_for_its_agent_and_for_two_minutes() {
-        let mut table = Challenges::default();
-        let end = table.issue(agent("a"), nonce(1), NOW).unwrap();
-        assert!(table.take(&agent("a"), &nonce(1), UnixTime::from_secs(end.as_secs() - 1)));
-        assert!(!table.take(&agent("a"), &nonce(1), NOW), "used");
-        table.issue(agent("a"), nonce(2), NOW).unwrap();
-        assert!(!table.take(&agent("a"), &nonce(2), end), "expired");
-        table.issue(agent("a"), nonce(3), NOW).unwrap();
-        assert!(!table.take(&agent("b"), &nonce(3), NOW), "another agent's");
-        assert!(!table.take(&agent("a"), &nonce(3), NOW), "an attempt uses it up");
-        assert!(!table.take(&agent("a"), &nonce(4), NOW), "never handed out");
+    fn good_for_its_agent_and_for_two_minutes() {
+        let challenges = challenges(1);
+        let (nonce, end) = challenges.issue(&agent("a"), NOW, PROVIDER).unwrap();
+        assert_eq!(end.since(NOW), LIFE);
+        let last = UnixTime::from_secs(end.as_secs() - 1);
+        assert_eq!(challenges.check(&agent("a"), &nonce, last), Ok(()));
+        assert_eq!(challenges.check(&agent("a"), &nonce, end), Err(ChallengeFlaw::Expired));
+        assert_eq!(challenges.check(&agent("b"), &nonce, NOW), Err(ChallengeFlaw::Forged));
+        assert_ne!(challenges.issue(&agent("a"), NOW, PROVIDER).unwrap().0, nonce);
     }
 
     #[test]
-    fn an_agent_has_a_few_and_the_oldest_goes() {
-        let mut table = Challenges::default();
-        for number in 0..=PER_AGENT {
-            table.issue(agent("a"), nonce(number), NOW).unwrap();
+    fn another_controller_of_the_same_key_knows_it_and_no_other_does() {
+        let (nonce, _) = challenges(1).issue(&agent("a"), NOW, PROVIDER).unwrap();
+        assert_eq!(challenges(1).check(&agent("a"), &nonce, NOW), Ok(()));
+        assert_eq!(challenges(2).check(&agent("a"), &nonce, NOW), Err(ChallengeFlaw::Forged));
+    }
+
+    #[test]
+    fn each_byte_counts() {
+        let challenges = challenges(1);
+        let (nonce, _) = challenges.issue(&agent("a"), NOW, PROVIDER).unwrap();
+        for place in 0..32 {
+            let mut changed = *nonce.as_bytes();
+            changed[place] ^= 1;
+            let changed = Hex::from_bytes(changed);
+            assert_eq!(challenges.check(&agent("a"), &changed, NOW), Err(ChallengeFlaw::Forged), "{place}");
         }
-        assert_eq!(table.0.len(), PER_AGENT);
-        assert!(!table.take(&agent("a"), &nonce(0), NOW));
-        assert!(table.take(&agent("a"), &nonce(1), NOW));
     }
 
+    /// What is moved from the id to what follows it, or back, makes another challenge.
     #[test]
-    fn all_together_are_bounded_until_they_expire() {
-        let mut table = Challenges::default();
-        for number in 0..IN_ALL {
-            table.issue(agent(&format!("a{number}")), nonce(number), NOW).unwrap();
-        }
-        assert_eq!(table.issue(agent("b"), nonce(IN_ALL), NOW), Err(TooMany));
-        let later = NOW.saturating_add(LIFE);
-        assert!(table.issue(agent("b"), nonce(IN_ALL), later).is_ok());
-        assert_eq!(table.0.len(), 1);
+    fn the_border_between_id_and_expiry_counts() {
+        let challenges = challenges(1);
+        let (nonce, _) = challenges.issue(&agent("ab"), NOW, PROVIDER).unwrap();
+        assert_eq!(challenges.check(&agent("a"), &nonce, NOW), Err(ChallengeFlaw::Forged));
     }
 }

@@ -1,53 +1,142 @@
-//! The controller's life: told, started, typed to or left alone, ended in good order.
+//! The controller's life: told, started, typed to or left alone, ended in good order; or one command beside a controller
+//! that serves.
 
 use std::future::pending;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use a2a_node::args::{CommonArgs, ControllerArgs};
+use a2a_node::args::{CommonArgs, ControllerArgs, ControllerConfig};
 use a2a_node::clock::Clock;
 use a2a_node::console::{Console, ConsoleOptions};
 use a2a_node::program::{StopSignals, launch};
-use a2a_node::repl::{self, CommandError};
+use a2a_node::repl::{self, CommandError, Outcome};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
-use tokio::sync::mpsc;
 
-use crate::commands::{ControllerCommand, announce};
+use crate::commands::{ControllerCommand, Desk, Here, Line, Operator, greeting, restored};
+use crate::controller::Controller;
 use crate::node::ControllerNode;
-use crate::registry::Enrolled;
+use crate::operator::{Sealing, fault, restore};
 
-/// The whole program: parses the command line, serves, reads commands, and shuts down.
+/// The whole program: parses the command line and serves, or runs the one command that stands there.
 pub fn run() -> ExitCode {
     launch(PROGRAM, "The authority that certifies agents and lists them", live)
 }
 
-async fn live(args: ControllerArgs) -> Result<ExitCode, CommandError> {
-    let config = args.resolve()?;
-    let headless = args.common.headless;
-    if headless && args.common.exec.is_some() {
+/// What the program takes.
+#[derive(Debug)]
+struct ProgramArgs(Told);
+
+/// Without a command, it serves.
+#[derive(Debug, Args)]
+struct Told {
+    #[command(flatten)]
+    controller: ControllerArgs,
+    #[command(subcommand)]
+    command: Option<ControllerCommand>,
+}
+
+impl AsRef<CommonArgs> for ProgramArgs {
+    fn as_ref(&self) -> &CommonArgs {
+        &self.0.controller.common
+    }
+}
+
+/// Options may stand before the command and after it.
+impl Args for ProgramArgs {
+    fn augment_args(command: Command) -> Command {
+        Told::augment_args(command).mut_args(|argument| argument.global(true))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ProgramArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Told::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+async fn live(ProgramArgs(Told { controller: args, command }): ProgramArgs) -> Result<ExitCode, CommandError> {
+    let CommonArgs { headless, exec, .. } = &args.common;
+    if *headless && exec.is_some() {
         let error = CommandError::usage("--headless reads no commands, and --exec brings some");
         return Err(error.with_next("leave one of them out"));
     }
+    // May ask for the passphrase.
+    let config = tokio::task::block_in_place(|| args.resolve())?;
+    match command {
+        None => serve(&args, config).await,
+        Some(command) => once(command, &args, &config).await,
+    }
+}
+
+/// Runs one command against the store, beside whatever serves.
+async fn once(
+    command: ControllerCommand,
+    args: &ControllerArgs,
+    config: &ControllerConfig,
+) -> Result<ExitCode, CommandError> {
+    let console = Console::open(
+        ConsoleOptions { exec: Some(String::new()), json: args.common.json, history: None },
+        repl::vocabulary::<Line>(),
+    )?;
+    let (name, provider) = (command.name(), a2a_core::crypto::provider::aws_lc::PROVIDER);
+    let outcome = match command {
+        ControllerCommand::Restore { file, revocations, seal_with } => {
+            let sealing = Sealing { told: seal_with, of_keys: config.passphrase.clone() };
+            let report = restore(config, &file, revocations.as_deref(), sealing, &Clock::System, provider).await?;
+            console.print(&restored(&report));
+            Outcome::of(&report)
+        }
+        command => {
+            let controller = Arc::new(Controller::open(config, Clock::System, provider).await?);
+            let operator = Operator { controller: controller.clone(), serving: None };
+            let outcome = command.run(&operator, &console).await;
+            controller.keep_anchor().await.map_err(fault)?;
+            controller.store.close().await;
+            outcome?
+        }
+    };
+    console.print_json(&json!({ "command": name, "ok": true, "result": outcome.result() }));
+    console.close();
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(args: &ControllerArgs, config: ControllerConfig) -> Result<ExitCode, CommandError> {
+    let headless = args.common.headless;
     let console = open_console(&args.common)?;
     let mut stop = StopSignals::listen(console.is_interactive())?;
     let provider = a2a_core::crypto::provider::aws_lc::PROVIDER;
     let (node, notices) = ControllerNode::start(config, Clock::System, provider).await?;
-    // Without a console the log tells both.
+    let desk = Desk::new(console.clone());
+    // Without a console the log tells of both.
     if !headless {
-        greet(&node, &console);
-        tokio::spawn(tell(notices, console.clone()));
+        greeting(&node, &console);
+        tokio::spawn(desk.clone().serve(node.controller().clone(), notices));
     }
+    let operator = Operator { controller: node.controller().clone(), serving: Some(Here { node, desk }) };
     let commands = async {
         if headless {
             return pending().await;
         }
-        repl::run::<ControllerCommand>(&console, &node, "controller> ").await.exit_code()
+        repl::run::<Line>(&console, &operator, "controller> ").await.exit_code()
     };
     let code = tokio::select! {
         code = commands => code,
         // A script that was cut short has not succeeded.
         () = stop.received() => if headless || console.is_interactive() { ExitCode::SUCCESS } else { ExitCode::FAILURE },
     };
-    let ended = node.shutdown().await;
+    let ended = match operator.serving {
+        Some(here) => here.node.shutdown().await,
+        None => Ok(()),
+    };
     console.close();
     ended.map(|()| code).map_err(CommandError::from)
 }
@@ -58,20 +147,7 @@ fn open_console(args: &CommonArgs) -> Result<Console, CommandError> {
     }
     let history = Some(args.data_dir(PROGRAM).join("history"));
     let options = ConsoleOptions { exec: args.exec.clone(), json: args.json, history };
-    Console::open(options, repl::vocabulary::<ControllerCommand>())
-}
-
-fn greet(node: &ControllerNode, console: &Console) {
-    let (id, address, fingerprint) = (&node.info().controller_id, node.address(), node.fingerprint());
-    console.print(&format!("{id} listening on {address}; type help\nFingerprint: {fingerprint}"));
-    let detail = json!({"controller_id": id, "address": address, "fingerprint": fingerprint});
-    console.print_json(&json!({"event": "listening", "detail": detail}));
-}
-
-async fn tell(mut notices: mpsc::Receiver<Enrolled>, console: Console) {
-    while let Some(enrolled) = notices.recv().await {
-        announce(&enrolled, &console);
-    }
+    Console::open(options, repl::vocabulary::<Line>())
 }
 
 const PROGRAM: &str = "controller";

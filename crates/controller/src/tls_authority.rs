@@ -162,8 +162,9 @@ fn set_term(params: &mut CertificateParams, issued_at: UnixTime, expires_at: Uni
     params.not_after = epoch + seconds(expires_at);
 }
 
-const KEY_FILE: &str = "tls_root.key";
-const ROOT_FILE: &str = "tls_root.pem";
+/// Its key's name in the directory of keys, and its certificate's.
+pub(crate) const KEY_FILE: &str = "tls_root.key";
+pub(crate) const ROOT_FILE: &str = "tls_root.pem";
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// Ten years: a new root means that every agent has to be told.
 const ROOT_LIFE: Duration = Duration::from_hours(10 * 365 * 24);

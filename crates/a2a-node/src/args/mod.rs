@@ -88,9 +88,13 @@ impl CommonArgs {
     /// there is sealed yet. Blocks.
     pub fn passphrase(&self, key_dir: &Path) -> Result<Option<Passphrase>, NodeError> {
         let Some(source) = &self.passphrase_from else { return Ok(None) };
-        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        source.obtain(!holds_sealed(key_dir), credentials.as_deref()).map(Some)
+        source.obtain(!holds_sealed(key_dir), credentials().as_deref()).map(Some)
     }
+}
+
+/// Where systemd has put credentials, if it has.
+pub fn credentials() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 /// A span of time as people write it, `10m`; at least a second, since the protocol counts whole ones.

@@ -1,0 +1,108 @@
+//! The controller's identity keys: which file holds the one that certifies now, and how a successor comes to be.
+//!
+//! Whoever signs is a [`Signer`] to the rest of the program; that its key lies in a file is known here alone.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use a2a_core::crypto::provider::Provider;
+use a2a_core::crypto::signature::{KeyId, Signer, SigningKey};
+use a2a_node::error::NodeError;
+use a2a_node::identity_key;
+use a2a_node::keys::KeyDir;
+use a2a_node::store::StoreError;
+
+/// The directory of keys, and who reads them.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    pub(crate) dir: KeyDir,
+    pub(crate) provider: Provider,
+}
+
+impl Keys {
+    /// The key of a controller that has certified nobody yet: the file is read, or made.
+    pub(crate) fn first(&self) -> Result<Arc<dyn Signer>, NodeError> {
+        Ok(identity_key::load_or_generate(&self.dir, FIRST_FILE, self.provider)?)
+    }
+
+    /// The key of this name.
+    pub(crate) fn load(&self, key_id: KeyId) -> Result<Arc<dyn Signer>, NodeError> {
+        let own_file = successor_file(key_id);
+        for file in [own_file.as_str(), FIRST_FILE] {
+            match identity_key::load(&self.dir, file, self.provider)? {
+                Some(key) if key.public_key().key_id() == key_id => return Ok(key),
+                _ => {}
+            }
+        }
+        let dir = self.dir.path().display();
+        Err(NodeError::Environment(format!(
+            "the controller's key {key_id} is not in {dir}: copy {own_file} there from the controller that made it, or \
+             restore {FIRST_FILE} from a backup"
+        )))
+    }
+
+    /// Makes the next key and stores it. Nothing goes by it yet.
+    pub(crate) fn make_successor(&self) -> Result<Arc<dyn Signer>, NodeError> {
+        let unusable = |error: a2a_core::crypto::CryptoError| NodeError::Environment(error.to_string());
+        let key = self.provider.generate_signing_key().map_err(unusable)?;
+        let file = successor_file(key.public_key().key_id());
+        self.dir.write(&file, &key.to_pkcs8_der().map_err(unusable)?)?;
+        let key: Arc<dyn SigningKey> = key.into();
+        Ok(key)
+    }
+
+    /// Makes what is missing while no other controller that shares the directory does. Blocks until then.
+    pub(crate) fn alone<T>(&self, make: impl FnOnce() -> Result<T, NodeError>) -> Result<T, NodeError> {
+        let path = self.dir.path().join(LOCK_FILE);
+        let locked = File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = locked.and_then(|file| file.lock().map(|()| file));
+        // Held until the end.
+        let _lock = lock.map_err(|source| StoreError::Io { path, source })?;
+        make()
+    }
+}
+
+fn successor_file(key_id: KeyId) -> String {
+    format!("{PREFIX}{}{SUFFIX}", &key_id.to_string()[..16])
+}
+
+/// Whether a file of this name holds an identity key.
+pub(crate) fn is_identity_key(file: &str) -> bool {
+    file == FIRST_FILE || (file.starts_with(PREFIX) && file.ends_with(SUFFIX))
+}
+
+const FIRST_FILE: &str = "controller.key";
+const PREFIX: &str = "controller-";
+const SUFFIX: &str = ".key";
+const LOCK_FILE: &str = "keys.lock";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use a2a_core::crypto::provider::aws_lc::PROVIDER;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_found_by_their_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys { dir: KeyDir::open(dir.path(), None).unwrap(), provider: PROVIDER };
+        let first = keys.first().unwrap().public_key().key_id();
+        let second = keys.make_successor().unwrap().public_key().key_id();
+        assert_ne!(first, second);
+        for key_id in [first, second] {
+            assert_eq!(keys.load(key_id).unwrap().public_key().key_id(), key_id);
+        }
+        let unknown = KeyId::from_bytes([7; 32]);
+        let refused = keys.load(unknown).unwrap_err().to_string();
+        assert!(refused.contains("controller-0707070707070707.key") && refused.contains("copy"), "{refused}");
+        for (file, is_key) in [
+            ("controller.key", true),
+            ("controller-0707070707070707.key", true),
+            ("controller.secret", false),
+            ("tls.key", false),
+        ] {
+            assert_eq!(is_identity_key(file), is_key, "{file}");
+        }
+    }
+}
