@@ -119,7 +119,7 @@ async fn sqlite_file(path: &Path) -> Result<AnyConnectOptions, StoreError> {
 
 /// An empty database that writes ahead, under its name at once: made elsewhere, since two programs that switch the mode
 /// of one file fail at it, and closed before anybody can have it open, since closing drops the locks of the process.
-async fn make_file(dir: &Path, path: &Path) -> Result<(), StoreError> {
+pub(super) async fn make_file(dir: &Path, path: &Path) -> Result<(), StoreError> {
     let file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir).map_err(at(dir))?.into_temp_path();
     let mut connection = sqlite_options(&file)?.connect().await?;
     connection.execute("PRAGMA journal_mode = WAL").await?;

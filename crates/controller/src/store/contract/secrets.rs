@@ -36,6 +36,15 @@ async fn the_file_is_its_owners_alone_and_one_that_is_not_is_refused() {
 }
 
 #[tokio::test]
+async fn a_file_that_another_has_made_meanwhile_is_kept() {
+    let ground = Ground::sqlite();
+    let store = ground.store().await;
+    open::make_file(ground.dir.path(), &ground.dir.path().join("controller.db")).await.unwrap();
+    let version = store.begin().await.unwrap().commit().await.unwrap().version;
+    assert_eq!(ground.store().await.state().await.unwrap().version, version);
+}
+
+#[tokio::test]
 async fn commits_of_sqlite_are_durable() {
     let ground = Ground::sqlite();
     let store = ground.store().await;
