@@ -23,10 +23,16 @@ pub struct KeyDir {
 }
 
 impl KeyDir {
-    /// Makes the directory if need be. With a passphrase, whatever is written is sealed, and whatever is read will be.
+    /// Makes the directory if need be. With a passphrase, whatever is written is sealed, and whatever is read will be; so
+    /// it has to be the one under which keys there are sealed already. Blocks.
     pub fn open(path: &Path, passphrase: Option<Passphrase>) -> Result<Self, StoreError> {
         store::make_private_dir(path).map_err(at(path))?;
-        Ok(Self { path: path.to_owned(), passphrase })
+        let dir = Self { path: path.to_owned(), passphrase };
+        // Before anything else is sealed under a passphrase that was mistyped.
+        if let (Some(_), Some(name)) = (&dir.passphrase, sealed_key(path)) {
+            dir.read(&name)?;
+        }
+        Ok(dir)
     }
 
     /// The directory itself.
@@ -86,10 +92,16 @@ impl KeyDir {
     }
 }
 
-/// Whether any file of a directory is sealed: if none is, a passphrase is new. A directory that is not there holds none.
+/// Whether any key of a directory is sealed: if none is, a passphrase is new. A directory that is not there holds none.
 pub fn holds_sealed(dir: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(dir) else { return false };
-    entries.flatten().any(|entry| begins_sealed(&entry.path()).unwrap_or(false))
+    sealed_key(dir).is_some()
+}
+
+/// The name of a key that is sealed. Other things may lie there sealed under other passphrases, such as backups.
+fn sealed_key(dir: &Path) -> Option<String> {
+    let names = fs::read_dir(dir).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut keys = names.filter(|name| KEYS.iter().any(|ending| name.ends_with(ending)));
+    keys.find(|name| begins_sealed(&dir.join(name)).unwrap_or(false))
 }
 
 fn begins_sealed(path: &Path) -> io::Result<bool> {
@@ -108,6 +120,8 @@ fn sealing(path: &Path) -> impl Fn(SealError) -> StoreError {
 
 /// What a file is sealed for. One for all keys, so that a key can change its name.
 const PURPOSE: &str = "a2a/1 key file";
+/// How the names of keys end.
+const KEYS: [&str; 2] = [".key", ".secret"];
 /// Bytes that are enough for [`is_sealed`].
 const BEGINNING: u64 = 16;
 
@@ -140,34 +154,34 @@ mod tests {
         }
 
         fn on_disk(&self) -> Vec<u8> {
-            fs::read(self.0.path().join("key")).unwrap()
+            fs::read(self.0.path().join("a.key")).unwrap()
         }
 
         fn mode(&self) -> u32 {
-            fs::metadata(self.0.path().join("key")).unwrap().permissions().mode() & 0o777
+            fs::metadata(self.0.path().join("a.key")).unwrap().permissions().mode() & 0o777
         }
     }
 
     fn content(dir: &KeyDir) -> Vec<u8> {
-        dir.read("key").unwrap().unwrap().to_vec()
+        dir.read("a.key").unwrap().unwrap().to_vec()
     }
 
     #[test]
     fn a_secret_that_others_can_touch_is_refused() {
         let world = World::new();
-        let path = world.0.path().join("key");
+        let path = world.0.path().join("a.key");
         for dir in [world.plain(), world.sealed("right")] {
-            dir.write("key", b"secret").unwrap();
+            dir.write("a.key", b"secret").unwrap();
             assert_eq!(world.mode(), 0o600);
             assert_eq!(content(&dir), b"secret");
             for exposed in [0o640, 0o604, 0o620, 0o601] {
                 fs::set_permissions(&path, Permissions::from_mode(exposed)).unwrap();
-                let refused = dir.read("key").unwrap_err();
+                let refused = dir.read("a.key").unwrap_err();
                 assert!(matches!(refused, StoreError::Exposed { .. }), "{exposed:o}");
                 assert!(refused.to_string().contains(&format!("chmod 600 {}", path.display())));
             }
             // Writing it again closes it.
-            dir.write("key", b"new").unwrap();
+            dir.write("a.key", b"new").unwrap();
             assert_eq!(content(&dir), b"new");
         }
     }
@@ -175,20 +189,20 @@ mod tests {
     #[test]
     fn with_a_passphrase_nothing_lies_open() {
         let world = World::new();
-        world.sealed("right").write("key", b"secret").unwrap();
+        world.sealed("right").write("a.key", b"secret").unwrap();
         assert!(is_sealed(&world.on_disk()));
         assert!(!world.on_disk().windows(6).any(|window| window == b"secret"));
         assert_eq!(content(&world.sealed("right")), b"secret");
-        let refused = world.plain().read("key").unwrap_err();
+        let refused = world.plain().read("a.key").unwrap_err();
         assert!(refused.to_string().contains("--passphrase-from"), "{refused}");
-        let refused = world.sealed("wrong").read("key").unwrap_err().to_string();
+        let refused = KeyDir::open(world.0.path(), Some(passphrase("wrong"))).unwrap_err().to_string();
         assert!(refused.contains("passphrase is not the one") && !refused.contains("damaged"), "{refused}");
     }
 
     #[test]
     fn a_key_that_lay_open_is_sealed_in_its_place() {
         let world = World::new();
-        world.plain().write("key", b"secret").unwrap();
+        world.plain().write("a.key", b"secret").unwrap();
         assert_eq!(world.on_disk(), b"secret");
         assert_eq!(content(&world.sealed("right")), b"secret");
         assert!(is_sealed(&world.on_disk()));
@@ -197,29 +211,42 @@ mod tests {
     }
 
     #[test]
+    fn a_mistyped_passphrase_seals_nothing() {
+        let world = World::new();
+        world.sealed("right").write("b.key", b"other").unwrap();
+        world.plain().write("a.key", b"secret").unwrap();
+        assert!(KeyDir::open(world.0.path(), Some(passphrase("wrong"))).is_err());
+        assert_eq!(world.on_disk(), b"secret");
+        // Whatever else lies there is not asked.
+        let backup = seal::seal(&passphrase("another"), "backup", b"all").unwrap();
+        world.plain().write("backup.sealed", &backup).unwrap();
+        assert_eq!(content(&world.sealed("right")), b"secret");
+    }
+
+    #[test]
     fn damage_is_named_with_the_file() {
         let world = World::new();
-        world.sealed("right").write("key", b"secret").unwrap();
+        world.sealed("right").write("a.key", b"secret").unwrap();
         let mut bytes = world.on_disk();
         *bytes.last_mut().unwrap() ^= 1;
-        write_file(&world.0.path().join("key"), &bytes, 0o600).unwrap();
-        let refused = world.sealed("right").read("key").unwrap_err().to_string();
-        assert!(refused.contains("/key") && refused.contains("damaged"), "{refused}");
+        write_file(&world.0.path().join("a.key"), &bytes, 0o600).unwrap();
+        let refused = KeyDir::open(world.0.path(), Some(passphrase("right"))).unwrap_err().to_string();
+        assert!(refused.contains("/a.key") && refused.contains("damaged"), "{refused}");
     }
 
     #[test]
     fn keys_change_their_names_and_go() {
         let world = World::new();
         let dir = world.sealed("right");
-        dir.write("key", b"old").unwrap();
-        dir.write("next", b"new").unwrap();
-        dir.rename("next", "key").unwrap();
+        dir.write("a.key", b"old").unwrap();
+        dir.write("b.key", b"new").unwrap();
+        dir.rename("b.key", "a.key").unwrap();
         assert_eq!(content(&dir), b"new");
-        assert!(dir.read("next").unwrap().is_none());
-        assert!(dir.rename("next", "key").is_err());
-        dir.remove("key").unwrap();
-        dir.remove("key").unwrap();
-        assert!(dir.read("key").unwrap().is_none());
+        assert!(dir.read("b.key").unwrap().is_none());
+        assert!(dir.rename("b.key", "a.key").is_err());
+        dir.remove("a.key").unwrap();
+        dir.remove("a.key").unwrap();
+        assert!(dir.read("a.key").unwrap().is_none());
     }
 
     #[test]
@@ -227,9 +254,9 @@ mod tests {
         let world = World::new();
         assert!(!holds_sealed(&world.0.path().join("missing")));
         fs::create_dir(world.0.path().join("directory")).unwrap();
-        world.plain().write("key", b"secret").unwrap();
+        world.plain().write("a.key", b"secret").unwrap();
         assert!(!holds_sealed(world.0.path()));
-        world.sealed("right").write("other", b"secret").unwrap();
+        world.sealed("right").write("b.key", b"secret").unwrap();
         assert!(holds_sealed(world.0.path()));
     }
 }
