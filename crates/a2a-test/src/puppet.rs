@@ -196,7 +196,9 @@ impl Puppet {
     }
 
     /// Remembers a call; breaks the connection if it is away.
-    fn take_call(&self, path: String, body: &[u8]) -> Result<(), ApiError> {
+    fn take_call(&self, uri: &Uri, body: &[u8]) -> Result<(), ApiError> {
+        // Without the origin, which HTTP/2 has and HTTP/1.1 has not.
+        let path = uri.path_and_query().map_or("", |path| path.as_str()).to_owned();
         let mut script = self.lock();
         if script.away {
             drop(script);
@@ -219,20 +221,20 @@ pub fn authority(key: &str) -> Authority {
 }
 
 async fn info(State(puppet): State<Puppet>, uri: Uri) -> Result<Json<ControllerInfo>, ApiError> {
-    puppet.take_call(uri.to_string(), b"")?;
+    puppet.take_call(&uri, b"")?;
     let successions = puppet.look(|script| script.successions.clone());
     Ok(Json(puppet.authority().info(puppet.tls_chain.to_string(), successions).unwrap()))
 }
 
 async fn challenge(State(puppet): State<Puppet>, uri: Uri, body: Bytes) -> Result<Json<Challenge>, ApiError> {
-    puppet.take_call(uri.to_string(), &body)?;
+    puppet.take_call(&uri, &body)?;
     let expires_at = puppet.clock.now().saturating_add(Duration::from_mins(2));
     let certificate_life = puppet.look(|script| script.life.as_secs());
     Ok(Json(Challenge { nonce: Hex::random(available()[0]).unwrap(), expires_at, certificate_life }))
 }
 
 async fn register(State(puppet): State<Puppet>, uri: Uri, body: Bytes) -> Result<Response, ApiError> {
-    puppet.take_call(uri.to_string(), &body)?;
+    puppet.take_call(&uri, &body)?;
     let is_pending = puppet.script(|script| {
         let is_pending = script.pending > 0;
         script.pending = script.pending.saturating_sub(1);
@@ -250,7 +252,7 @@ async fn renew(
     uri: Uri,
     body: Bytes,
 ) -> Result<Json<EnrolmentResponse>, ApiError> {
-    puppet.take_call(uri.to_string(), &body)?;
+    puppet.take_call(&uri, &body)?;
     let request: RenewalRequest = from_json(&body, usize::MAX).unwrap();
     let known = puppet.look(|script| script.known.get(&request.agent_card.agent_id).cloned());
     let known = known.ok_or_else(|| refused("not_enrolled", "nobody knows this agent"))?;
@@ -269,7 +271,7 @@ async fn revocations(
     RawQuery(query): RawQuery,
 ) -> Result<Json<RevocationList>, ApiError> {
     let mut changes = puppet.changed.subscribe();
-    puppet.take_call(uri.to_string(), b"")?;
+    puppet.take_call(&uri, b"")?;
     let after: u64 = query.map_or(0, |query| query.strip_prefix("after=").unwrap().parse().unwrap());
     while puppet.look(|script| script.holds && script.revoked.number <= after) {
         changes.changed().await.unwrap();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use a2a_core::certificate::card::{AgentCard, AgentCertificate, MethodName};
 use a2a_core::certificate::enrolment::{Challenge, ChallengeRequest, EnrolmentRequest, EnrolmentResponse};
+use a2a_core::certificate::token::JoinSecret;
 use a2a_core::certificate::verify::{CertificateError, VerifiedCertificate};
 use a2a_core::crypto::signature::{KeyId, SigningKey};
 use a2a_core::handshake::Credential;
@@ -66,7 +67,7 @@ impl AgentNode {
         let Application { card, challenge, tls_csr } = self.application(&controller, key.as_ref()).await?;
         let mut request = EnrolmentRequest::new(card, challenge.nonce, tls_csr, key.as_ref())
             .map_err(|error| NodeError::Environment(error.to_string()))?;
-        request.join_token = self.state.config.join_token()?.map(|token| token.secret);
+        request.join_token = self.join_secret()?;
         let url = self.state.config.controller.join("/controller/register");
         let body = json(&request)?;
         let answer = Patience::default().post(&controller, &url, body, progress).await;
@@ -81,6 +82,18 @@ impl AgentNode {
             what: "answer",
             reason: error.to_string(),
         })
+    }
+
+    /// Who vouches for the controller at first contact has been read by now. Later a file that has done its work may be
+    /// gone: the controller knows the key.
+    fn join_secret(&self) -> Result<Option<JoinSecret>, NodeError> {
+        match self.state.config.join_token() {
+            Err(NodeError::Environment(reason)) => {
+                tracing::info!(%reason, "no join token");
+                Ok(None)
+            }
+            token => Ok(token?.map(|token| token.secret)),
+        }
     }
 
     /// Asks for a challenge and makes what is to be certified: the card with `key`, and the TLS request.
