@@ -17,6 +17,7 @@ use a2a_node::args::ControllerConfig;
 use a2a_node::clock::Clock;
 use a2a_node::error::NodeError;
 use a2a_node::keys::KeyDir;
+use a2a_node::metrics::{Metrics, NodeKind};
 use a2a_node::passphrase::Passphrase;
 use serde_json::json;
 use tokio::sync::watch;
@@ -42,6 +43,7 @@ pub(crate) struct Controller {
     pub(crate) clock: Clock,
     pub(crate) provider: Provider,
     pub(crate) refusals: Refusals,
+    pub(crate) metrics: Arc<Metrics>,
     anchor: Anchor,
     active: RwLock<Arc<Active>>,
     /// What was last seen of the store's state row.
@@ -94,6 +96,7 @@ impl Controller {
             clock,
             provider,
             refusals: Refusals::default(),
+            metrics: Arc::new(Metrics::new(NodeKind::Controller)),
             anchor: Anchor::new(&config.data_dir),
             active: RwLock::new(Arc::new(active)),
             progress: watch::Sender::new(state),

@@ -5,7 +5,7 @@
 //! else has changed it meanwhile, all of it is done again.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::authority::Grant;
@@ -18,6 +18,7 @@ use a2a_core::time::UnixTime;
 use a2a_core::wire::{self, Hex};
 use a2a_node::args::EnrolmentMode;
 use a2a_node::error::NodeError;
+use a2a_node::metrics::EnrolledBy;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -68,7 +69,7 @@ enum Ground {
 #[derive(Debug)]
 pub(crate) enum Entered {
     /// It is done.
-    Certified(Box<EnrolmentResponse>, Enrolled),
+    Certified(Box<EnrolmentResponse>, Enrolled, EnrolledBy),
     /// The operator has to say yes first.
     Waiting(ApprovalKey),
     /// Something has changed meanwhile: to be prepared again.
@@ -112,6 +113,11 @@ impl Petition {
         self.renewal.is_some()
     }
 
+    /// Whether a join token came with it.
+    pub(crate) fn has_token(&self) -> bool {
+        self.request.join_token.is_some()
+    }
+
     pub(crate) fn card(&self) -> &AgentCard {
         &self.request.agent_card
     }
@@ -127,6 +133,17 @@ impl Petition {
     /// As it is granted to whoever asks, or refused.
     fn admission(&self, claim: Claim) -> Result<Admission, Refusal> {
         if self.is_renewal() { claim.renewal() } else { claim.enrolment() }
+    }
+}
+
+impl Ground {
+    fn metric(&self) -> EnrolledBy {
+        match self {
+            Self::Known => EnrolledBy::Key,
+            Self::Open => EnrolledBy::Open,
+            Self::Token(_) => EnrolledBy::Token,
+            Self::Approval(_) => EnrolledBy::Approval,
+        }
     }
 }
 
@@ -179,7 +196,7 @@ impl Controller {
 
     /// Enters what was prepared. When it says that it is done, it is on disk.
     pub(crate) async fn enter(&self, prepared: Prepared) -> Result<Entered, Refusal> {
-        let now = self.clock.now();
+        let (now, began) = (self.clock.now(), Instant::now());
         let Prepared { petition, admission, ground, active, response, limit, .. } = prepared;
         let mut change = self.store.begin().await?;
         if change.state().key_id != Some(active.key_id) {
@@ -223,7 +240,8 @@ impl Controller {
         }
         record(&mut change, &admission, &ground, &agent, now).await?;
         self.commit(change).await?;
-        Ok(Entered::Certified(response.into(), notice(&agent, &admission)))
+        self.metrics.database(began.elapsed());
+        Ok(Entered::Certified(response.into(), notice(&agent, &admission), ground.metric()))
     }
 
     /// A challenge has to be good when a petition first comes, and no longer once the operator has been asked, who may
@@ -307,12 +325,7 @@ async fn record(
     });
     let event = match admission {
         Admission::New(_) => {
-            let by = match ground {
-                Ground::Token(_) => "token",
-                Ground::Approval(_) => "approval",
-                Ground::Open | Ground::Known => "open",
-            };
-            detail["by"] = Value::from(by);
+            detail["by"] = Value::from(ground.metric().as_str());
             Event::Enrolled
         }
         Admission::Again(_) => Event::Renewed,

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Held {
+    all: usize,
     places: Semaphore,
     ending: watch::Sender<bool>,
 }
@@ -15,7 +16,13 @@ pub(crate) struct Held {
 impl Held {
     /// Room for so many.
     pub(crate) fn new(places: usize) -> Self {
-        Self { places: Semaphore::new(places.min(Semaphore::MAX_PERMITS)), ending: watch::Sender::new(false) }
+        let all = places.min(Semaphore::MAX_PERMITS);
+        Self { all, places: Semaphore::new(all), ending: watch::Sender::new(false) }
+    }
+
+    /// How many are held now.
+    pub(crate) fn len(&self) -> usize {
+        self.all - self.places.available_permits()
     }
 
     /// Waits for the news; `None` if it does not come in time, if too many wait already, or at the end.

@@ -12,16 +12,20 @@ use a2a_core::crypto::signature::KeyId;
 use a2a_node::args::{ControllerConfig, EnrolmentMode};
 use a2a_node::clock::Clock;
 use a2a_node::error::NodeError;
-use a2a_node::http::{BoundServer, Server};
+use a2a_node::http::{BoundServer, Operations, Server};
+use a2a_node::repl::CommandError;
 use a2a_node::store::DataDir;
 use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::ca_file;
+use crate::commands::Operator;
 use crate::controller::{Controller, blocking};
 use crate::enrolment::Enrolled;
 use crate::own_tls::OwnTls;
+use crate::readiness::readiness;
 use crate::routes::routes;
 use crate::serving::Serving;
 use crate::tick::tick;
@@ -101,6 +105,10 @@ impl ControllerNode {
         let fingerprint = controller.active().key_id;
         tracing::info!(%address, %fingerprint, enrolment = mode.as_str(), "controller serves");
         let serving = Arc::new(Serving::new(controller, &config, mode, notices));
+        let metrics = serving.controller.metrics.clone();
+        let operations = Operations::new(metrics, config.metrics, readiness(serving.clone()));
+        let room = config.held_requests.saturating_add(CONNECTIONS);
+        let server = server.with_room(room).operated(operations);
         let (stop, stopped) = oneshot::channel();
         let ending = serving.clone();
         let server = server.run(routes(serving.clone()), async move {
@@ -131,6 +139,13 @@ impl ControllerNode {
     /// Where its TLS root stands.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
+    }
+
+    /// Carries out what an operator could type, such as `revoke helper_agent_001`, and gives its result as `--json` has it.
+    /// What is about a screen or about the program itself (`y`, `n`, `wait`, `exit`) is refused.
+    pub async fn command(&self, line: &str) -> Result<Value, CommandError> {
+        let operator = Operator { controller: self.controller().clone(), serving: None };
+        operator.carry_out(line).await
     }
 
     /// Everything at a glance.
@@ -192,3 +207,5 @@ fn address_of(server: &BoundServer) -> Result<AgentAddress, NodeError> {
 
 /// How many notices may wait to be shown.
 const NOTICES: usize = 64;
+/// Connections besides those whose requests are held.
+const CONNECTIONS: usize = 512;

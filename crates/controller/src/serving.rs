@@ -11,6 +11,7 @@ use a2a_core::certificate::enrolment::{Challenge, ControllerInfo, EnrolmentRespo
 use a2a_core::time::UnixTime;
 use a2a_node::args::{ControllerConfig, EnrolmentMode};
 use a2a_node::http::{ApiError, Rate, SourceLimits};
+use a2a_node::metrics::{EnrolledBy, Outcome};
 use axum::body::Bytes;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -90,8 +91,15 @@ impl Serving {
         self.limits.admit(source)?;
         match self.decide(source, &petition).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(limited)) => Err(limited),
-            Err(refusal) => Err(self.refuse(source, &petition, refusal).await),
+            Ok(Err(limited)) => {
+                self.count(&petition, self.ground(&petition), Outcome::Refused);
+                Err(limited)
+            }
+            Err(refusal) => {
+                let outcome = if refusal.is_fault() { Outcome::Failed } else { Outcome::Refused };
+                self.count(&petition, self.ground(&petition), outcome);
+                Err(self.refuse(source, &petition, refusal).await)
+            }
         }
     }
 
@@ -125,7 +133,8 @@ impl Serving {
                 return Ok(Err(limited));
             }
             match self.controller.enter(prepared).await? {
-                Entered::Certified(response, notice) => {
+                Entered::Certified(response, notice, by) => {
+                    self.count(petition, by, Outcome::Done);
                     self.tell(notice);
                     return Ok(Ok(Answer::Certified(response)));
                 }
@@ -133,7 +142,10 @@ impl Serving {
                     let decided = self.held.until(self.decided(&key)).await;
                     match decided {
                         Some(decided) => decided?,
-                        None => return Ok(Ok(Answer::Pending)),
+                        None => {
+                            self.count(petition, EnrolledBy::Approval, Outcome::Pending);
+                            return Ok(Ok(Answer::Pending));
+                        }
                     }
                 }
                 Entered::Overtaken => {}
@@ -150,6 +162,21 @@ impl Serving {
             let _ = progress.changed().await;
         }
         Ok(())
+    }
+
+    fn count(&self, petition: &Petition, by: EnrolledBy, outcome: Outcome) {
+        let metrics = &self.controller.metrics;
+        if petition.is_renewal() { metrics.renewal(outcome) } else { metrics.enrolment(by, outcome) }
+    }
+
+    /// On what a petition would have rested that came to nothing.
+    fn ground(&self, petition: &Petition) -> EnrolledBy {
+        match self.mode {
+            _ if petition.has_token() => EnrolledBy::Token,
+            EnrolmentMode::Open => EnrolledBy::Open,
+            EnrolmentMode::Approve => EnrolledBy::Approval,
+            EnrolmentMode::Token => EnrolledBy::Token,
+        }
     }
 
     fn tell(&self, notice: Enrolled) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2a_node::error::NodeError;
+use a2a_node::metrics::Queue;
 use tokio::time::MissedTickBehavior;
 
 use crate::own_tls::OwnTls;
@@ -31,10 +32,13 @@ pub(crate) async fn tick(serving: Arc<Serving>, tls: Arc<OwnTls>) {
 async fn once(serving: &Serving, tls: &OwnTls, kept: &mut crate::store::AuditHead) -> Result<(), NodeError> {
     let controller = &serving.controller;
     controller.refresh().await?;
+    controller.metrics.queue(Queue::Held, serving.held.len());
     tls.renew_if_due(controller.clock.now())?;
     let head = controller.progress().borrow().audit_head;
     if head != *kept {
         controller.keep_anchor().await?;
+        let counts = controller.store.counts(controller.clock.now()).await?;
+        controller.metrics.queue(Queue::Approvals, usize::try_from(counts.approvals).unwrap_or(usize::MAX));
         *kept = head;
     }
     Ok(())

@@ -52,6 +52,12 @@ impl BoundServer {
         Self { operations: Some(operations), ..self }
     }
 
+    /// The same, with room for so many connections at a time.
+    #[must_use]
+    pub fn with_room(self, max_connections: usize) -> Self {
+        Self { max_connections, ..self }
+    }
+
     /// Serves `routes`, inside limits of size and time, until `shutdown` is ready; then refuses new connections and gives the open
     /// ones 5 s to end.
     pub async fn run(

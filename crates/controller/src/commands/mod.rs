@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2a_core::agent_id::AgentId;
-use a2a_node::console::Console;
+use a2a_node::console::{Console, ConsoleOptions, Vocabulary};
 use a2a_node::passphrase::PassphraseSource;
 use a2a_node::repl::{CommandError, CommandTable, Outcome};
 use clap::{Parser, Subcommand};
+use serde_json::Value;
 
 use crate::controller::Controller;
 use crate::node::{ControllerNode, ControllerStatus};
@@ -213,6 +214,15 @@ impl ControllerCommand {
 }
 
 impl Operator {
+    /// Carries out a line without any screen.
+    pub(crate) async fn carry_out(&self, line: &str) -> Result<Value, CommandError> {
+        let silent = ConsoleOptions { exec: Some(String::new()), json: true, history: None };
+        let console = Console::open(silent, Vocabulary::default())?;
+        let parsed = Line::try_parse_from(line.split_whitespace());
+        let line = parsed.map_err(|error| CommandError::usage(error.to_string()))?;
+        Ok(line.command.run(self, &console).await?.result().clone())
+    }
+
     fn here(&self) -> Result<&Here, CommandError> {
         self.serving.as_ref().ok_or_else(|| {
             CommandError::usage("this is for a controller that serves")

@@ -62,6 +62,9 @@ impl Controller {
         });
         change.record(now, standing.event(), Some(agent_id), detail).await.map_err(fault)?;
         self.commit(change).await.map_err(fault)?;
+        if matches!(standing, Standing::Revoked | Standing::Banned) {
+            self.metrics.revocation();
+        }
         let (status, key_id) = (agent.status, agent.key_id);
         let key_is_void = standing != Standing::Reinstated;
         Ok(StandingReport { agent_id: agent_id.clone(), status, key_id, key_is_void, list_number })

@@ -186,12 +186,6 @@ impl Change {
         RevokedKey::read(self.connection(), key_id).await
     }
 
-    /// As [`Store::revoked_content`], with what this change does.
-    pub(crate) async fn revoked_content(&mut self, now: UnixTime) -> Result<RevocationContent, StoreError> {
-        let state = self.state.clone();
-        content_of(self.connection(), &state, now).await
-    }
-
     /// Whether it was new.
     pub(super) async fn write_certificate(&mut self, row: &CertificateRow) -> Result<bool, StoreError> {
         let written = sqlx::query(

@@ -39,12 +39,12 @@ use std::sync::Arc;
 use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::Mutex;
 
-pub(crate) use agents::{AgentRow, AgentStatus, AgentsFull, Counts};
+pub(crate) use agents::{AgentRow, AgentStatus, AgentsFull};
 pub(crate) use anchor::{Anchor, Kept};
 pub(crate) use approvals::{ApprovalError, ApprovalKey, ApprovalRow, Decision};
 pub(crate) use audit::{AuditEntry, AuditFilter, AuditKey, Event, Refusals};
-pub(crate) use certificates::{CertificateRow, IssueError, RevokedKey};
-pub(crate) use chain::{AuditReport, Flaw};
+pub(crate) use certificates::{IssueError, RevokedKey};
+pub(crate) use chain::Flaw;
 pub(crate) use change::Change;
 pub(crate) use database::Database;
 pub(crate) use error::StoreError;

@@ -27,6 +27,9 @@ use sqlx::Executor;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
+use super::agents::Counts;
+use super::certificates::CertificateRow;
+use super::chain::AuditReport;
 use super::*;
 
 /// Makes a test on each database of every function named.
