@@ -18,6 +18,7 @@ mod routes;
 
 mod channel;
 mod closed;
+mod delivery;
 mod messages;
 mod outbox;
 mod sessions;

@@ -1,5 +1,5 @@
 //! What waits to be sent over a session: one request in flight, and everything that gathers meanwhile goes
-//! with the next one, so throughput grows with the load while a single message leaves at once.
+//! with the next one, so throughput grows with the load while a single message leaves at once. `delivery` sends it.
 //!
 //! A frame is sealed once. Until it is acknowledged the same bytes are sent again, first by a few retries,
 //! then before whatever is sent next. What was sealed and never acknowledged ends with the session.
@@ -8,19 +8,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, encode_frames, encoded_len};
-use a2a_core::session::{
-    Ack, CloseReason, ClosingSealer, DirectionKeys, Frame, FrameType, Sealer, SessionError,
-};
+use a2a_core::session::frame::encoded_len;
+use a2a_core::session::{Ack, CloseReason, DirectionKeys, Frame, FrameType, Sealer, SessionError};
 use a2a_core::time::UnixTime;
-use a2a_core::wire::{self, MAX_SEND_BODY};
+use a2a_core::wire::MAX_SEND_BODY;
 use tokio::sync::oneshot;
 
 use super::AgentNode;
-use super::channel::{Channel, Peer};
-use super::report::CloseCause;
+use super::channel::Channel;
+use super::delivery::{self, Failure};
 use super::sessions::Entry;
-use crate::client::{Answer, ClientError};
 use crate::metrics::Direction;
 
 /// The sending side of a channel.
@@ -160,11 +157,9 @@ impl Outbox {
         drop(queue);
         let (node, entry) = (node.clone(), entry.clone());
         tokio::spawn(async move {
-            let Some(channel) = entry.channel.get() else { return };
-            let sealed = sealer.close(reason, channel.counts.frames_received(), node.state.clock.now());
-            if let Ok((closing, frame)) = sealed {
+            if let Some(channel) = entry.channel.get() {
                 // The peer may be gone, and its confirmation is not waited for.
-                let _ = confirm_close(channel, closing, &frame).await;
+                delivery::close(&node, channel, sealer, reason).await;
             }
         });
     }
@@ -175,6 +170,36 @@ impl Outbox {
         queue.sealer = None;
         queue.abandon();
         queue.never_acknowledged
+    }
+
+    /// What is to be done next.
+    pub(super) fn next(&self, node: &AgentNode) -> Step {
+        let mut queue = self.lock();
+        match queue.seal_next(node) {
+            Ok(frames) if !frames.is_empty() => Step::Send(frames),
+            Ok(_) => {
+                if let Some((reason, done)) = queue.close.take()
+                    && let Some(sealer) = queue.sealer.take()
+                {
+                    return Step::Close { sealer: Box::new(sealer), reason, done };
+                }
+                queue.running = false;
+                Step::Rest
+            }
+            Err(error) => Step::Fail(error),
+        }
+    }
+
+    /// The peer gives no answer for now.
+    pub(super) fn rest(&self, reason: String, now: UnixTime) {
+        let mut queue = self.lock();
+        queue.fail_all(&Undelivered::Unreachable(reason));
+        (queue.running, queue.rested_at) = (false, now);
+    }
+
+    /// Takes what has been acknowledged off the queue.
+    pub(super) fn acknowledge(&self, ack: &Ack, node: &AgentNode, channel: &Channel) -> Result<(), Failure> {
+        self.lock().acknowledge(ack, node, channel)
     }
 
     /// How many frames wait to be acknowledged or sealed.
@@ -192,7 +217,7 @@ impl Queue {
     fn run(&mut self, node: &AgentNode, entry: &Arc<Entry>) {
         if !self.running {
             self.running = true;
-            tokio::spawn(empty(node.clone(), entry.clone()));
+            tokio::spawn(delivery::run(node.clone(), entry.clone()));
         }
     }
 
@@ -281,121 +306,16 @@ impl Queue {
     }
 }
 
-/// Sends until nothing waits. One of these runs for a channel at a time.
-async fn empty(node: AgentNode, entry: Arc<Entry>) {
-    let Some(channel) = entry.channel.get() else { return };
-    while !entry.is_over() {
-        let step = {
-            let mut queue = channel.outbox.lock();
-            match queue.seal_next(&node) {
-                Ok(frames) if !frames.is_empty() => Step::Send(frames),
-                Ok(_) if queue.close.is_some() => Step::Close,
-                Ok(_) => {
-                    queue.running = false;
-                    return;
-                }
-                Err(error) => Step::Fail(error),
-            }
-        };
-        let outcome = match step {
-            Step::Send(frames) => send(channel, &frames).await.and_then(|ack| {
-                entry.touch(node.state.clock.now());
-                channel.outbox.lock().acknowledge(&ack, &node, channel)
-            }),
-            Step::Close => return close(&node, channel).await,
-            Step::Fail(error) => Err(error.into()),
-        };
-        match outcome {
-            Ok(()) => {}
-            Err(Failure::Unreachable(reason)) => {
-                let mut queue = channel.outbox.lock();
-                queue.fail_all(&Undelivered::Unreachable(reason));
-                (queue.running, queue.rested_at) = (false, node.state.clock.now());
-                return;
-            }
-            Err(Failure::Lost(reason)) => {
-                tracing::warn!(%reason, session = %channel.info.session_id, "session lost");
-                node.end(&entry, CloseCause::Lost, 0).await;
-                return;
-            }
-        }
-    }
-}
-
-enum Step {
+/// What the one that sends does next.
+pub(super) enum Step {
+    /// These frames, again or for the first time.
     Send(Vec<Frame>),
-    Close,
-    Fail(SessionError),
-}
-
-enum Failure {
-    /// No answer, or one that promises better times.
-    Unreachable(String),
+    /// The last frame.
+    Close { sealer: Box<Sealer>, reason: CloseReason, done: oneshot::Sender<bool> },
+    /// Nothing waits.
+    Rest,
     /// The session cannot go on.
-    Lost(String),
-}
-
-impl From<SessionError> for Failure {
-    fn from(error: SessionError) -> Self {
-        Self::Lost(error.to_string())
-    }
-}
-
-async fn send(channel: &Channel, frames: &[Frame]) -> Result<Ack, Failure> {
-    let (content_type, body) = match frames {
-        [frame] => ("application/json", json(frame)?),
-        frames => (FRAMES_MEDIA_TYPE, encode_frames(channel.info.session_id, frames)),
-    };
-    let answer = post(channel, "/agent/communicate/send", content_type, body).await?;
-    read_ack(&answer)
-}
-
-/// Seals and sends the close frame. The keys of this direction are gone whatever comes of it.
-async fn close(node: &AgentNode, channel: &Channel) {
-    let (sealed, done) = {
-        let mut queue = channel.outbox.lock();
-        let (Some(sealer), Some((reason, done))) = (queue.sealer.take(), queue.close.take()) else { return };
-        (sealer.close(reason, channel.counts.frames_received(), node.state.clock.now()), done)
-    };
-    let confirmed = match sealed {
-        Ok((closing, frame)) => confirm_close(channel, closing, &frame).await.is_ok(),
-        Err(_) => false,
-    };
-    let _ = done.send(confirmed);
-}
-
-async fn confirm_close(channel: &Channel, closing: ClosingSealer, frame: &Frame) -> Result<(), Failure> {
-    let answer = post(channel, "/agent/communicate/close", "application/json", json(frame)?).await?;
-    Ok(closing.accept(&read_ack(&answer)?)?)
-}
-
-/// Sends the same bytes until there is an answer, a few times.
-async fn post(channel: &Channel, path: &str, content_type: &str, body: Vec<u8>) -> Result<Answer, Failure> {
-    let mut waits = RETRY_WAITS.iter();
-    loop {
-        let Peer { certificate, client } = channel.peer();
-        let url = certificate.address().join(path);
-        let sent = client.post_bytes(&url, content_type, body.clone(), MAX_ACK, TIMEOUT).await;
-        let reason = match sent {
-            Ok(answer) => return Ok(answer),
-            Err(ClientError::Api { status, code, error, .. })
-                if !MAY_PASS.contains(&status) && code != NOT_YET && status < 500 =>
-            {
-                return Err(Failure::Lost(format!("{error} ({code})")));
-            }
-            Err(error) => error.to_string(),
-        };
-        let Some(wait) = waits.next() else { return Err(Failure::Unreachable(reason)) };
-        tokio::time::sleep(*wait).await;
-    }
-}
-
-fn json(frame: &Frame) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(frame).map_err(|error| Failure::Lost(error.to_string()))
-}
-
-fn read_ack(answer: &Answer) -> Result<Ack, Failure> {
-    wire::from_json(&answer.body, MAX_ACK).map_err(|error| Failure::Lost(error.to_string()))
+    Fail(SessionError),
 }
 
 /// Messages that may wait on one session.
@@ -404,13 +324,63 @@ const MAX_WAITING: usize = 1024;
 const FRAME_OVERHEAD: usize = 33;
 /// How long a certificate waits after an attempt in vain.
 const REST: Duration = Duration::from_secs(5);
-/// Bytes of an acknowledgement.
-const MAX_ACK: usize = 1024;
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// Refusals that are worth another attempt: a body that took too long, too many requests.
-const MAY_PASS: [u16; 2] = [408, 429];
-/// What a peer answers that has not taken M6 yet.
-const NOT_YET: &str = "wrong_state";
-/// Pauses between attempts.
-const RETRY_WAITS: [Duration; 3] =
-    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1500)];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn outbox(waiting: &[FrameType]) -> Queue {
+        let waiting = waiting.iter().map(|frame_type| Outgoing::new(*frame_type, Vec::new())).collect();
+        Queue {
+            sealer: None,
+            waiting,
+            unacknowledged: VecDeque::new(),
+            close: None,
+            running: false,
+            rested_at: UnixTime::from_secs(0),
+            never_acknowledged: 0,
+        }
+    }
+
+    fn types(queue: &Queue) -> Vec<FrameType> {
+        queue.waiting.iter().map(|outgoing| outgoing.frame_type).collect()
+    }
+
+    #[test]
+    fn a_certificate_is_dropped_for_a_newer_one_unless_a_signature_needs_it() {
+        use FrameType::{Certificate, Rekey, Text};
+        for (waiting, left) in [
+            (&[Text, Certificate, Text][..], &[Text, Text][..]),
+            (&[Rekey, Certificate, Text], &[Rekey, Text]),
+            (&[Certificate, Rekey], &[Certificate, Rekey]),
+            (&[Certificate, Text, Rekey, Certificate], &[Certificate, Text, Rekey]),
+            (&[Text], &[Text]),
+            (&[], &[]),
+        ] {
+            let mut queue = outbox(waiting);
+            queue.drop_outdated_certificate();
+            assert_eq!(types(&queue), left, "{waiting:?}");
+        }
+    }
+
+    #[test]
+    fn an_absent_peer_costs_texts_and_nothing_that_nobody_would_make_again() {
+        use FrameType::{Certificate, Rekey, Text};
+        let mut queue = outbox(&[Text, Certificate, Rekey, Text]);
+        let (done, mut outcome) = oneshot::channel();
+        queue.waiting[0].done = Some(done);
+        queue.fail_all(&Undelivered::Unreachable("away".into()));
+        assert_eq!(types(&queue), [Certificate, Rekey]);
+        assert_eq!(outcome.try_recv().unwrap(), Err(Undelivered::NotSent("away".into())));
+    }
+
+    #[test]
+    fn only_texts_count_as_never_acknowledged() {
+        use FrameType::{Certificate, Rekey, Text};
+        let mut queue = outbox(&[Text, Certificate, Rekey, Text]);
+        queue.abandon();
+        queue.abandon();
+        assert_eq!((queue.never_acknowledged, queue.waiting.len()), (2, 0));
+    }
+}

@@ -58,7 +58,8 @@ fn a_helper_that_dies_is_missed_at_the_next_message_and_can_be_asked_anew() {
         let mut helper = a2a_test::agent::Agent::start(name, settings).await.unwrap();
         world.pass(Duration::from_secs(1));
         assert_eq!(traveller.node.send(id, "gone?").await.unwrap_err().code(), "session_ended");
-        assert_eq!(traveller.closed().await.cause, CloseCause::Lost);
+        let closed = traveller.closed().await;
+        assert_eq!((closed.cause, closed.unacknowledged), (CloseCause::Lost, 1));
         assert!(traveller.node.sessions().is_empty());
         let id = connect(&mut traveller, &mut helper).await;
         traveller.say(id, "once more").await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use a2a_node::agent::report::CloseCause;
 use a2a_node::args::Accept;
 use a2a_node::error::NodeError;
-use a2a_node::event::Event;
+use a2a_node::event::{EVENT_QUEUE, Event};
 use a2a_test::agent::{Agent, Settings};
 use a2a_test::mallory::{KEY_EXCHANGE, SEND};
 use a2a_test::man::Man;
@@ -270,4 +270,55 @@ async fn a_message_under_way_counts_as_never_acknowledged() {
     assert_eq!((closed.cause, closed.unacknowledged), (CloseCause::Revoked, 1));
     assert_eq!(sending.await.unwrap().unwrap_err().code(), "session_ended");
     assert_eq!(helper.closed().await.missing, 1);
+}
+
+/// What was on its way when the list came is not shown after the end, nor acknowledged.
+#[tokio::test]
+async fn the_rest_of_a_body_is_not_taken() {
+    let place = Place::start().await;
+    let (mut traveller, mut helper) = (place.agent("traveller").await, place.agent("helper").await);
+    let id = connect(&mut traveller, &mut helper).await;
+    // More than the queue of events holds, so that the body is still being read when the list comes.
+    let sending: Vec<_> = (0..4 * EVENT_QUEUE)
+        .map(|number| {
+            let node = traveller.node.clone();
+            tokio::spawn(async move { node.send(id, &number.to_string()).await })
+        })
+        .collect();
+    soon("messages", async {
+        while helper.session(id).received <= EVENT_QUEUE as u64 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    place.revoke(&traveller, &helper).await;
+    let mut heard = 0;
+    let closed = loop {
+        match helper.event().await {
+            Event::MessageReceived(_) => heard += 1,
+            Event::SessionClosed(closed) => break closed,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(closed.cause, CloseCause::Revoked);
+    assert!(heard <= EVENT_QUEUE + 2, "{heard} messages");
+    helper.hears_nothing();
+    for sent in sending {
+        drop(sent.await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_yes_makes_no_session_when_the_list_has_become_too_old() {
+    let place = Place::start().await;
+    place.helpers.script(|script| script.list_life = Duration::from_mins(1));
+    let (traveller, mut helper) = (place.agent("traveller").await, place.agent("helper").await);
+    let asking = tokio::spawn(traveller.ask(&helper));
+    let question = helper.question().await;
+    place.helpers.script(|script| script.away = true);
+    place.world.pass(Duration::from_mins(3));
+    question.answer.send(true).unwrap();
+    assert_eq!(refusal(&asking.await.unwrap().unwrap_err()), "not_ready");
+    assert!(helper.node.sessions().is_empty());
+    assert_eq!(refusal(&traveller.ask(&helper).await.unwrap_err()), "not_ready");
 }

@@ -250,3 +250,24 @@ async fn a_session_goes_on_under_a_new_identity_key() {
         connect(&mut pair.traveller, &mut pair.helper).await;
     }
 }
+
+/// The peer has followed the controller to its successor already, and this agent has not heard of it.
+#[tokio::test]
+async fn a_certificate_under_the_controllers_new_key_makes_the_agent_ask_for_it() {
+    let world = World::start().await;
+    let (theirs, helpers) =
+        (Puppet::start(world.clock.clone()).await, Puppet::start(world.clock.clone()).await);
+    helpers.script(|script| script.holds = true);
+    let mut traveller = world.agent_with("traveller", |settings| theirs.adopt(settings)).await;
+    let mut helper = world.agent_with("helper", |settings| helpers.adopt(settings)).await;
+    let id = connect(&mut traveller, &mut helper).await;
+    theirs.rotate("puppet's second");
+    let (key, successions) = theirs.look(|script| (script.key, script.successions.clone()));
+    helpers.script(|script| (script.key, script.successions) = (key, successions));
+    traveller.setup().await.unwrap();
+    traveller.followed().await;
+    traveller.say(id, "renewed under the new key").await;
+    helper.hears("renewed under the new key").await;
+    assert_eq!(helper.followed().await.fingerprint, theirs.fingerprint());
+    connect(&mut traveller, &mut helper).await;
+}

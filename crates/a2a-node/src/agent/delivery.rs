@@ -1,0 +1,122 @@
+//! Sends what an outbox holds: a body at a time, each a few times, until nothing waits.
+//!
+//! What goes into a body and what becomes of it is the outbox's affair.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, encode_frames};
+use a2a_core::session::{Ack, CloseReason, ClosingSealer, Frame, Sealer, SessionError};
+use a2a_core::wire;
+
+use super::AgentNode;
+use super::channel::{Channel, Peer};
+use super::outbox::Step;
+use super::report::CloseCause;
+use super::sessions::Entry;
+use crate::client::{Answer, ClientError};
+
+/// Sends until nothing waits. One of these runs for a channel at a time.
+pub(super) async fn run(node: AgentNode, entry: Arc<Entry>) {
+    let Some(channel) = entry.channel.get() else { return };
+    while !entry.is_over() {
+        let outcome = match channel.outbox.next(&node) {
+            Step::Send(frames) => send(channel, &frames).await.and_then(|ack| {
+                entry.touch(node.state.clock.now());
+                channel.outbox.acknowledge(&ack, &node, channel)
+            }),
+            Step::Close { sealer, reason, done } => {
+                // Nobody may be waiting any more.
+                let _ = done.send(close(&node, channel, *sealer, reason).await);
+                return;
+            }
+            Step::Rest => return,
+            Step::Fail(error) => Err(error.into()),
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(Failure::Unreachable(reason)) => return channel.outbox.rest(reason, node.state.clock.now()),
+            Err(Failure::Lost(reason)) => {
+                tracing::warn!(%reason, session = %channel.info.session_id, "session lost");
+                return node.end(&entry, CloseCause::Lost, 0).await;
+            }
+        }
+    }
+}
+
+/// Seals and sends the close frame; says whether the peer has confirmed the end. The keys of this direction are gone
+/// whatever comes of it.
+pub(super) async fn close(node: &AgentNode, channel: &Channel, sealer: Sealer, reason: CloseReason) -> bool {
+    match sealer.close(reason, channel.counts.frames_received(), node.state.clock.now()) {
+        Ok((closing, frame)) => confirm_close(channel, closing, &frame).await.is_ok(),
+        Err(_) => false,
+    }
+}
+
+/// Why something was not delivered.
+pub(super) enum Failure {
+    /// No answer, or one that promises better times.
+    Unreachable(String),
+    /// The session cannot go on.
+    Lost(String),
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        Self::Lost(error.to_string())
+    }
+}
+
+async fn send(channel: &Channel, frames: &[Frame]) -> Result<Ack, Failure> {
+    let (content_type, body) = match frames {
+        [frame] => ("application/json", json(frame)?),
+        frames => (FRAMES_MEDIA_TYPE, encode_frames(channel.info.session_id, frames)),
+    };
+    let answer = post(channel, "/agent/communicate/send", content_type, body).await?;
+    read_ack(&answer)
+}
+
+async fn confirm_close(channel: &Channel, closing: ClosingSealer, frame: &Frame) -> Result<(), Failure> {
+    let answer = post(channel, "/agent/communicate/close", "application/json", json(frame)?).await?;
+    Ok(closing.accept(&read_ack(&answer)?)?)
+}
+
+/// Sends the same bytes until there is an answer, a few times.
+async fn post(channel: &Channel, path: &str, content_type: &str, body: Vec<u8>) -> Result<Answer, Failure> {
+    let mut waits = RETRY_WAITS.iter();
+    loop {
+        let Peer { certificate, client } = channel.peer();
+        let url = certificate.address().join(path);
+        let sent = client.post_bytes(&url, content_type, body.clone(), MAX_ACK, TIMEOUT).await;
+        let reason = match sent {
+            Ok(answer) => return Ok(answer),
+            Err(ClientError::Api { status, code, error, .. })
+                if !MAY_PASS.contains(&status) && code != NOT_YET && status < 500 =>
+            {
+                return Err(Failure::Lost(format!("{error} ({code})")));
+            }
+            Err(error) => error.to_string(),
+        };
+        let Some(wait) = waits.next() else { return Err(Failure::Unreachable(reason)) };
+        tokio::time::sleep(*wait).await;
+    }
+}
+
+fn json(frame: &Frame) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(frame).map_err(|error| Failure::Lost(error.to_string()))
+}
+
+fn read_ack(answer: &Answer) -> Result<Ack, Failure> {
+    wire::from_json(&answer.body, MAX_ACK).map_err(|error| Failure::Lost(error.to_string()))
+}
+
+/// Bytes of an acknowledgement.
+const MAX_ACK: usize = 1024;
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Refusals that are worth another attempt: a body that took too long, too many requests.
+const MAY_PASS: [u16; 2] = [408, 429];
+/// What a peer answers that has not taken M6 yet.
+const NOT_YET: &str = "wrong_state";
+/// Pauses between attempts.
+const RETRY_WAITS: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1500)];
