@@ -285,79 +285,108 @@ impl NodeError {
     /// The next thing to do, as an instruction; empty where the error itself says it.
     pub fn next_step(&self) -> String {
         match self {
-            Self::NotEnrolled | Self::CertificateMisfit { .. } => "run `setup`".into(),
-            Self::CertificateExpired => {
-                "run `renew`; if the controller does not answer, have it started first".into()
-            }
-            Self::CertificateNotYetValid(_) => "set this machine's clock, then try again".into(),
-            Self::Revoked => {
-                "ask whoever runs the controller; after `reinstate` there, run `setup` here".into()
-            }
-            Self::RevocationsStale { .. } => {
-                "have the controller reached: the list is fetched by itself, and `status` shows until when it \
-                 holds; then try again"
-                    .into()
-            }
             Self::TokenForAnotherAgent { token, agent } => {
                 format!("start with --agent-id {token}, or ask for a token for {agent}")
             }
+            Self::ControllerRefused { next, .. } => next.clone(),
+            other => other
+                .step_of_its_own()
+                .or_else(|| other.step_with_the_controller())
+                .unwrap_or_else(|| other.step_with_a_peer())
+                .to_owned(),
+        }
+    }
+
+    fn step_of_its_own(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NotEnrolled | Self::CertificateMisfit { .. } => "run `setup`",
+            Self::CertificateExpired => {
+                "run `renew`; if the controller does not answer, have it started first"
+            }
+            Self::CertificateNotYetValid(_) => "set this machine's clock, then try again",
+            Self::Revoked => "ask whoever runs the controller; after `reinstate` there, run `setup` here",
+            Self::RevocationsStale { .. } => {
+                "have the controller reached: the list is fetched by itself, and `status` shows until when it \
+                 holds; then try again"
+            }
+            Self::SelfPeer => "name another agent; `agents` lists them",
+            Self::UnknownSession(_) => "`sessions` lists what there is; `request` makes a new one",
+            Self::NoKeys { .. } => "run `keyexchange` first",
+            Self::WrongStage(_) => "`sessions` shows where it stands",
+            Self::SessionEnded { .. } => "`request` a new session",
+            Self::QueueFull { .. } => "wait for those to arrive, then send again",
+            Self::TooLong { .. } => "send it in parts",
+            _ => return None,
+        })
+    }
+
+    fn step_with_the_controller(&self) -> Option<&'static str> {
+        Some(match self {
             Self::ControllerUnconfirmed { .. } => {
                 "compare it with what the controller shows on `info`, then give it with \
                  --controller-fingerprint, or answer y in a terminal"
-                    .into()
             }
             Self::ControllerChanged { .. } => {
-                "stop here and ask whoever runs the controller; only if the change was planned, remove \
-                 trust.json from the data directory and run `setup` again"
-                    .into()
+                "stop here and ask whoever runs the controller: a planned change would have been followed. Only if \
+                 it is a new controller, remove trust.json from the data directory and run `setup` again"
             }
             Self::ControllerMismatch { .. } => {
-                "check the address and the fingerprint with whoever runs the controller".into()
+                "check the address and the fingerprint with whoever runs the controller"
             }
             Self::ControllerNotOfRoot { .. } => {
                 "check the address; if the file is from another controller, name the right one with --ca-file, \
                  or give the fingerprint with --controller-fingerprint"
-                    .into()
             }
             Self::ControllerUnreachable { .. } => {
-                "start the controller, or give its address with --controller".into()
+                "start the controller, or give its address with --controller"
             }
             Self::ControllerNotTrusted { .. } => {
                 "check the address given with --controller; if the controller's TLS root has changed, run `setup`"
-                    .into()
             }
-            Self::ControllerRefused { next, .. } => next.clone(),
             Self::ControllerMisbehaved { .. } => {
                 "compare the clocks of agent and controller, then try again; if it fails again, ask whoever runs \
                  the controller"
-                    .into()
             }
-            Self::PeerUnreachable { .. } => "check the address and that the agent runs there".into(),
-            Self::PeerNotEnrolled { .. } => "run `setup` on that agent, then try again".into(),
-            Self::PeerCertificate { next, .. } => (*next).into(),
-            Self::WrongPeer { .. } => "check the address and the id; `agents` lists both".into(),
-            Self::SelfPeer => "name another agent; `agents` lists them".into(),
-            Self::Rejected { .. } => "ask the person on the other side before you try again".into(),
-            Self::RequestExpired { .. } => {
-                "make sure that somebody is there to answer, then `request` again".into()
-            }
-            Self::Handshake { .. } => {
-                "`request` a new session; if it fails again, distrust the network".into()
-            }
-            Self::UnknownSession(_) => "`sessions` lists what there is; `request` makes a new one".into(),
-            Self::NoKeys { .. } => "run `keyexchange` first".into(),
-            Self::WrongStage(_) => "`sessions` shows where it stands".into(),
-            Self::SessionEnded { .. } => "`request` a new session".into(),
-            Self::QueueFull { .. } => "wait for those to arrive, then send again".into(),
+            _ => return None,
+        })
+    }
+
+    fn step_with_a_peer(&self) -> &'static str {
+        match self {
+            Self::PeerUnreachable { .. } => "check the address and that the agent runs there",
+            Self::PeerNotEnrolled { .. } => "run `setup` on that agent, then try again",
+            Self::PeerCertificate { next, .. } => next,
+            Self::WrongPeer { .. } => "check the address and the id; `agents` lists both",
+            Self::Rejected { .. } => "ask the person on the other side before you try again",
+            Self::RequestExpired { .. } => "make sure that somebody is there to answer, then `request` again",
+            Self::Handshake { .. } => "`request` a new session; if it fails again, distrust the network",
             Self::Unacknowledged { .. } => {
-                "do not send it again: it goes out before your next message; `close` gives it up".into()
+                "do not send it again: it goes out before your next message; `close` gives it up"
             }
-            Self::TooLong { .. } => "send it in parts".into(),
             // The peer's own words, and those of the machine's errors, say what to do.
-            Self::PeerRefused { .. } | Self::Environment(_) => String::new(),
+            _ => "",
         }
     }
 }
 
 /// What to do about a certificate that the agent made badly, or that is none.
 pub(crate) const SETUP_THERE: &str = "run `setup` on that agent again, under the same controller";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_it_itself_has_no_filler_for_a_next_step() {
+        assert_eq!(NodeError::Environment("the disk is full".into()).next_step(), "");
+    }
+
+    #[test]
+    fn the_controllers_own_words_come_first() {
+        let (code, message, next) = ("token_spent".into(), "spent".into(), "ask for another".to_owned());
+        assert_eq!(NodeError::ControllerRefused { code, message, next: next.clone() }.next_step(), next);
+        for error in [NodeError::Revoked, NodeError::CertificateExpired, NodeError::NotEnrolled] {
+            assert!(!error.next_step().is_empty(), "{error}");
+        }
+    }
+}

@@ -78,10 +78,8 @@ impl AgentNode {
                 return Err(error);
             }
         };
-        wire::from_json(&answer.body, MAX_HANDSHAKE_BODY).map_err(|error| NodeError::ControllerMisbehaved {
-            what: "answer",
-            reason: error.to_string(),
-        })
+        wire::from_json(&answer.body, MAX_HANDSHAKE_BODY)
+            .map_err(|error| NodeError::ControllerMisbehaved { what: "answer", reason: error.to_string() })
     }
 
     /// Who vouches for the controller at first contact has been read by now. Later a file that has done its work may be

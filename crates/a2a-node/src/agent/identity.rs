@@ -83,7 +83,8 @@ impl Identity {
             Papers { key, next_key, trust: None, credential: None, misfit: None, revocations: None };
         let mut tls_chain = None;
         if let Some(trust) = dir.read_json::<Trust>(TRUST_FILE)? {
-            papers.revocations = stored_revocations(dir.read_json(REVOCATIONS_FILE)?, provider, &trust.anchor);
+            papers.revocations =
+                stored_revocations(dir.read_json(REVOCATIONS_FILE)?, provider, &trust.anchor);
             if let Some(StoredCertificate { certificate, tls_chain: chain }) = stored {
                 papers.credential = papers.credential_for(certificate, provider, &trust.anchor, now);
                 tls_chain = papers.credential.is_some().then_some(chain);
@@ -109,6 +110,11 @@ impl Identity {
         self.read().revocations.clone()
     }
 
+    /// The number of the list at hand; zero, below every number, if there is none.
+    pub(crate) fn list_number(&self) -> u64 {
+        self.read().revocations.as_ref().map_or(0, Revocations::number)
+    }
+
     /// The key that is certified, or will be.
     pub(crate) fn key(&self) -> Arc<dyn SigningKey> {
         self.read().key.clone()
@@ -127,7 +133,7 @@ impl Identity {
             let misfit = papers.misfit.clone().map(|reason| NodeError::CertificateMisfit { reason });
             return Err(misfit.unwrap_or(NodeError::NotEnrolled));
         };
-        credential.certificate().check_validity(now).map_err(not_valid)?;
+        credential.certificate().check_validity(now).map_err(|error| not_valid(&error))?;
         let stale = |reason: String| NodeError::RevocationsStale { reason };
         let none = || stale("no list has been fetched yet".into());
         let revocations = papers.revocations.clone().ok_or_else(none)?;
@@ -152,9 +158,8 @@ impl Identity {
     /// Whether the list at hand says that this agent's key is void, whatever the certificate.
     pub(crate) fn key_is_void(&self) -> bool {
         let papers = self.read();
-        let is_void = |list: &Revocations| {
-            list.list().key_ids.binary_search(&papers.key.public_key().key_id()).is_ok()
-        };
+        let is_void =
+            |list: &Revocations| list.list().key_ids.binary_search(&papers.key.public_key().key_id()).is_ok();
         papers.revocations.as_ref().is_some_and(is_void)
     }
 
@@ -190,8 +195,9 @@ impl Identity {
             return Ok(false);
         }
         if let Some(known) = &known {
-            known.check_succession(&revocations).map_err(|error| {
-                NodeError::ControllerMisbehaved { what: "revocation list", reason: error.to_string() }
+            known.check_succession(&revocations).map_err(|error| NodeError::ControllerMisbehaved {
+                what: "revocation list",
+                reason: error.to_string(),
             })?;
         }
         let is_news = known.is_none_or(|known| known.number() < revocations.number());
@@ -272,12 +278,14 @@ impl Papers {
     }
 }
 
+type Key = Arc<dyn SigningKey>;
+
 /// The present key and the next one. If the stored certificate is for the next one, a promotion was cut short.
 fn load_keys(
     keys: &KeyDir,
     provider: Provider,
     stored: Option<&StoredCertificate>,
-) -> Result<(Arc<dyn SigningKey>, Option<Arc<dyn SigningKey>>), NodeError> {
+) -> Result<(Key, Option<Key>), NodeError> {
     let next = identity_key::load(keys, NEXT_KEY_FILE, provider)?;
     let certified = stored.map(|stored| &stored.certificate.agent_card.public_key);
     match next {
@@ -307,7 +315,7 @@ fn stored_revocations(
     found
 }
 
-fn not_valid(error: CertificateError) -> NodeError {
+fn not_valid(error: &CertificateError) -> NodeError {
     match error {
         CertificateError::Validity(error @ ValidityError::NotYetValid { .. }) => {
             NodeError::CertificateNotYetValid(error.to_string())

@@ -78,8 +78,8 @@ impl AgentNode {
         if code == "weak_key" && is_rekey {
             identity.abandon_rekey()?;
         }
-        if code == "agent_revoked" {
-            self.state.renewal.refuse_under(identity.revocations().map(|list| list.number()));
+        if FINAL.contains(&code.as_str()) {
+            self.state.renewal.refuse_under(identity.list_number());
             self.tell_if_revoked().await;
         }
         Ok(())
@@ -97,10 +97,9 @@ impl AgentNode {
     /// Whether the controller has revoked this agent, as far as is known here.
     pub(super) fn is_revoked(&self) -> bool {
         let identity = &self.state.identity;
-        let number = identity.revocations().map(|list| list.number());
         identity.standing() == Some(Standing::Revoked)
             || identity.key_is_void()
-            || self.state.renewal.is_refused_under(number)
+            || self.state.renewal.is_refused_under(identity.list_number())
     }
 
     /// Begins to renew, if it is time and nothing speaks against it.
@@ -108,8 +107,7 @@ impl AgentNode {
         let (identity, renewal) = (&self.state.identity, &self.state.renewal);
         let Some(certificate) = identity.certificate() else { return };
         // A void key is not certified again; another list may say otherwise.
-        let number = identity.revocations().map(|list| list.number());
-        if identity.key_is_void() || renewal.is_refused_under(number) {
+        if identity.key_is_void() || renewal.is_refused_under(identity.list_number()) {
             return;
         }
         let of_no_use = identity.standing().is_some_and(|standing| standing != Standing::Good)
@@ -140,18 +138,16 @@ pub(crate) struct Renewal(Mutex<Plan>);
 
 #[derive(Debug, Default)]
 struct Plan {
-    due: UnixTimeOrNever,
+    due: Option<UnixTime>,
     failures: u32,
     failure: Option<RenewalFailure>,
     /// No attempt from the first until the second. Before the first, the clock has been set back.
     pause: Option<(UnixTime, UnixTime)>,
     /// The number of the list at hand when the controller called this agent revoked: with a higher one that may be over.
-    refused_under: Option<Option<u64>>,
+    refused_under: Option<u64>,
     told: bool,
     under_way: Option<JoinHandle<()>>,
 }
-
-type UnixTimeOrNever = Option<UnixTime>;
 
 impl Renewal {
     /// Plans for a certificate that has just been taken or read: at half of its life, give or take a tenth of that, so
@@ -207,11 +203,11 @@ impl Renewal {
         plan.pause = Some((now, now.saturating_add(Duration::from_secs(pause))));
     }
 
-    fn refuse_under(&self, number: Option<u64>) {
+    fn refuse_under(&self, number: u64) {
         self.lock().refused_under = Some(number);
     }
 
-    fn is_refused_under(&self, number: Option<u64>) -> bool {
+    fn is_refused_under(&self, number: u64) -> bool {
         self.lock().refused_under == Some(number)
     }
 
@@ -234,6 +230,9 @@ pub(super) fn random_below(provider: Provider, bound: u64) -> u64 {
     }
 }
 
+/// Refusals that only the controller's operator mends, whereupon there is another list: trying again would look like
+/// guessing.
+const FINAL: [&str; 3] = ["agent_revoked", "key_revoked", "bad_continuity"];
 /// Seconds.
 const SHORTEST_PAUSE: u64 = 1;
 const LONGEST_PAUSE: u64 = 600;
@@ -262,7 +261,10 @@ mod tests {
             for failures in 0..20_u32 {
                 let most = 2_u64.pow(failures).min(longest);
                 let pause = failed(&renewal, life, 1000);
-                assert!((most.div_ceil(2)..=most).contains(&pause) || pause == 1, "{life}: {pause} of {most}");
+                assert!(
+                    (most.div_ceil(2)..=most).contains(&pause) || pause == 1,
+                    "{life}: {pause} of {most}"
+                );
             }
         }
     }
@@ -308,8 +310,8 @@ mod tests {
     #[test]
     fn a_refusal_holds_until_another_list() {
         let renewal = Renewal::default();
-        assert!(!renewal.is_refused_under(None));
-        renewal.refuse_under(Some(7));
-        assert!(renewal.is_refused_under(Some(7)) && !renewal.is_refused_under(Some(8)));
+        assert!(!renewal.is_refused_under(7));
+        renewal.refuse_under(7);
+        assert!(renewal.is_refused_under(7) && !renewal.is_refused_under(8));
     }
 }

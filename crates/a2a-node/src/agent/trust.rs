@@ -50,7 +50,9 @@ impl AgentNode {
             return false;
         }
         let followed = self.follow_controller().await;
-        followed.inspect_err(|error| tracing::info!(%error, "no successor of the controller's key")).is_ok_and(|is_new| is_new)
+        followed
+            .inspect_err(|error| tracing::info!(%error, "no successor of the controller's key"))
+            .is_ok_and(|is_new| is_new)
     }
 
     /// Reaches the pinned controller, and nobody else. Connections are kept.
@@ -71,7 +73,11 @@ impl AgentNode {
     }
 
     /// Nobody is known yet: somebody else has to vouch.
-    async fn first_contact(&self, info: ControllerInfo, confirmed: Option<KeyId>) -> Result<Trust, NodeError> {
+    async fn first_contact(
+        &self,
+        info: ControllerInfo,
+        confirmed: Option<KeyId>,
+    ) -> Result<Trust, NodeError> {
         let presented = info.fingerprint();
         let config = &self.state.config;
         let token = config.join_token()?.map(|token| token.fingerprint);
@@ -114,7 +120,9 @@ impl AgentNode {
         }
         let fingerprint = trust.anchor.fingerprint();
         identity.pin(trust)?;
-        if let Some(former) = pinned.map(|pinned| pinned.anchor.fingerprint()).filter(|pinned| *pinned != fingerprint) {
+        if let Some(former) =
+            pinned.map(|pinned| pinned.anchor.fingerprint()).filter(|pinned| *pinned != fingerprint)
+        {
             tracing::warn!(%former, %fingerprint, "the controller's key has been succeeded: followed");
             self.tell(Event::ControllerFollowed(SuccessionReport { former, fingerprint })).await;
         }
@@ -159,7 +167,9 @@ pub(crate) struct Link {
 impl Link {
     fn client(&self, tls_root: String) -> Result<HttpsClient, NodeError> {
         let mut kept = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((root, client)) = &*kept && *root == tls_root {
+        if let Some((root, client)) = &*kept
+            && *root == tls_root
+        {
             return Ok(client.clone());
         }
         let client = HttpsClient::new(trust_in::rooted(&tls_root)?)?;

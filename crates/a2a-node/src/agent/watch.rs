@@ -50,7 +50,8 @@ impl AgentNode {
     async fn ask_for_news(&self) -> Result<Duration, NodeError> {
         let known = self.state.identity.revocations();
         let now = self.state.clock.now();
-        let Some(known) = known.filter(|known| now < refresh_at(known) && known.check_fresh(now).is_ok()) else {
+        let Some(known) = known.filter(|known| now < refresh_at(known) && known.check_fresh(now).is_ok())
+        else {
             self.fetch_revocations(None, TIMEOUT).await?;
             // Should the clocks differ so much that this list is due for another already, that can wait.
             let is_due = self.state.identity.revocations().is_none_or(|list| now >= refresh_at(&list));
@@ -117,7 +118,10 @@ impl AgentNode {
         }
     }
 
-    async fn try_list(&self, list: RevocationList) -> Result<Result<Revocations, RevocationError>, NodeError> {
+    async fn try_list(
+        &self,
+        list: RevocationList,
+    ) -> Result<Result<Revocations, RevocationError>, NodeError> {
         let trust = self.state.identity.trust().ok_or(NodeError::NotEnrolled)?;
         let (provider, now) = (self.state.identity.provider, self.state.clock.now());
         self.state.pool.run(move || list.verify(provider, &trust.anchor, now)).await

@@ -37,11 +37,16 @@ pub struct AgentArgs {
     pub controller_fingerprint: Option<KeyId>,
 
     /// A join token from the controller, for first contact; other users of this machine may see it, so better a file
-    #[arg(long, env = "A2A_JOIN_TOKEN", value_name = "TOKEN", hide_env_values = true,
-          conflicts_with = "join_token_from")]
+    #[arg(
+        long,
+        env = "A2A_JOIN_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true,
+        conflicts_with = "join_token_from"
+    )]
     pub join_token: Option<TokenText>,
 
-    /// Where the join token is: file:PATH
+    /// Where the join token is: `file:PATH`
     #[arg(long, env = "A2A_JOIN_TOKEN_FROM", value_name = "SOURCE")]
     pub join_token_from: Option<TokenFile>,
 

@@ -115,7 +115,10 @@ pub enum LogFormat {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use a2a_core::certificate::token::{JoinSecret, JoinToken};
     use a2a_core::crypto::kx::Suite;
+    use a2a_core::crypto::provider::available;
+    use a2a_core::crypto::signature::KeyId;
     use clap::{CommandFactory, Parser};
 
     use super::*;
@@ -210,11 +213,39 @@ mod tests {
     }
 
     #[test]
+    fn a_fingerprint_is_given_in_digits_or_in_words() {
+        let words = format!("{}art", "abandon ".repeat(23));
+        for text in ["0".repeat(64), words.clone(), format!("  {}\n", words.to_uppercase().replace(' ', "  "))] {
+            let config = resolved(&[&format!("--controller-fingerprint={text}")], false);
+            assert_eq!(config.controller_fingerprint, Some(KeyId::from_bytes([0; 32])), "{text}");
+        }
+        let wrong = format!("--controller-fingerprint={}", words.replace("art", "zoo"));
+        assert!(AgentCommand::try_parse_from(["testing", &wrong]).is_err());
+    }
+
+    #[test]
+    fn a_join_token_is_for_one_agent_comes_from_one_place_and_shows_nowhere() {
+        let secret = JoinSecret::random(available()[0]).unwrap();
+        let (agent_id, fingerprint) = ("testing_agent_001".parse().unwrap(), KeyId::from_bytes([0; 32]));
+        let token = JoinToken { agent_id, fingerprint, secret }.to_string();
+        let config = resolved(&[&format!("--join-token={token}")], false);
+        assert!(config.join_token().unwrap().unwrap().to_string() == token);
+        assert!(!format!("{config:?}").contains(token.rsplit('.').next().unwrap()));
+        let given = format!("--join-token={token}");
+        let both = AgentCommand::try_parse_from(["testing", &given, "--join-token-from=file:/token"]);
+        assert!(both.is_err());
+        let args = AgentCommand::try_parse_from(["testing", "--agent-id=other", &given]).unwrap().args;
+        let refused = args.resolve(&Testing { unattended: false }).unwrap_err();
+        assert_eq!(refused.code(), "token_for_another_agent");
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for bad in [
             "--listen=5001",
             "--controller=http://localhost:5000",
             "--controller-fingerprint=1234",
+            "--join-token-from=/token",
             "--agent-id=No Spaces",
             "--accept=everyone!",
             "--suites=AES",

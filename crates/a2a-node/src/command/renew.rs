@@ -15,7 +15,11 @@ pub struct Renew {
 }
 
 impl Renew {
-    pub(super) async fn run(self, context: &AgentContext, console: &Console) -> Result<Outcome, CommandError> {
+    pub(super) async fn run(
+        self,
+        context: &AgentContext,
+        console: &Console,
+    ) -> Result<Outcome, CommandError> {
         let report = context.node.renew(self.new_key).await?;
         console.print(&screens::renewed(&report));
         Ok(Outcome::of(&report))

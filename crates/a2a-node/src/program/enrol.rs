@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use crate::agent::AgentNode;
 use crate::agent::report::Progress;
 use crate::error::NodeError;
+use crate::repl::CommandError;
 
 /// Enrols as soon as the controller answers. Ends without a certificate only when a person has to do something, as when
 /// the controller's key has changed.
@@ -15,7 +16,7 @@ pub(super) async fn enrol_unasked(node: AgentNode, tell: impl Fn(&str) + Send + 
         return;
     }
     if let Err(error) = enrol(&node, &tell).await {
-        tell(&format!("✗ {error}\n  → {}", error.next_step()));
+        tell(&CommandError::from(error).to_string());
     }
 }
 
@@ -72,8 +73,9 @@ impl Pauses {
 }
 
 /// Refusals that only a person mends.
-const FINAL: [&str; 8] = [
+const FINAL: [&str; 9] = [
     "agent_revoked",
+    "key_revoked",
     "approval_rejected",
     "token_required",
     "bad_token",

@@ -88,7 +88,10 @@ async fn a_refusal_comes_with_the_controllers_word_and_what_to_do() {
     let agent = scene.stranger("helper", |_| {}).await;
     scene.puppet.script(|script| script.refusal = Some("token_spent"));
     let error = agent.setup().await.unwrap_err();
-    assert!(matches!(&error, NodeError::ControllerRefused { code, .. } if code == "token_spent"), "{error:?}");
+    assert!(
+        matches!(&error, NodeError::ControllerRefused { code, .. } if code == "token_spent"),
+        "{error:?}"
+    );
     assert_eq!(error.next_step(), "ask whoever wrote the test");
 }
 

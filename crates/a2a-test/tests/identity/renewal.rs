@@ -163,8 +163,11 @@ async fn a_certificate_for_another_place_is_laid_aside_and_says_what_differs() {
     settings.config.address = Some("https://elsewhere.example:1".parse().unwrap());
     let agent = a2a_test::agent::Agent::start(name, settings).await.unwrap();
     let error = agent.node.fetch_peer_certificate(&agent.address().clone(), agent.id()).await.unwrap_err();
-    assert!(matches!(&error, NodeError::CertificateMisfit { reason }
-        if reason.contains("https://elsewhere.example:1") && reason.contains("localhost")), "{error:?}");
+    assert!(
+        matches!(&error, NodeError::CertificateMisfit { reason }
+        if reason.contains("https://elsewhere.example:1") && reason.contains("localhost")),
+        "{error:?}"
+    );
     assert_eq!(error.next_step(), "run `setup`");
     agent.setup().await.unwrap();
     assert_eq!(certificate(&agent).agent_card.address, *agent.address());

@@ -66,7 +66,11 @@ async fn an_older_list_is_refused_also_after_a_restart() {
     let scene = Scene::new().await;
     let agent = knowing(&scene, 10).await;
     let older = authority("puppet")
-        .revocations(RevocationContent { number: 9, ..RevocationContent::default() }, HOUR, scene.world.clock.now())
+        .revocations(
+            RevocationContent { number: 9, ..RevocationContent::default() },
+            HOUR,
+            scene.world.clock.now(),
+        )
         .unwrap();
     shows(&scene, &agent, older.clone()).await;
     assert_eq!(number(&agent), Some(10));
@@ -75,7 +79,10 @@ async fn an_older_list_is_refused_also_after_a_restart() {
     shows(&scene, &agent, older).await;
     assert_eq!(number(&agent), Some(10));
     let error = agent.setup().await.unwrap_err();
-    assert!(matches!(&error, NodeError::ControllerMisbehaved { reason, .. } if reason.contains("older")), "{error:?}");
+    assert!(
+        matches!(&error, NodeError::ControllerMisbehaved { reason, .. } if reason.contains("older")),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -244,7 +251,10 @@ async fn a_revoked_peer_is_not_talked_to_and_not_listed() {
     });
     until("the news", || number(&traveller) == Some(2)).await;
     let error = traveller.ask(&helper).await.unwrap_err();
-    assert!(matches!(&error, NodeError::PeerCertificate { reason, .. } if reason.contains("revoked")), "{error:?}");
+    assert!(
+        matches!(&error, NodeError::PeerCertificate { reason, .. } if reason.contains("revoked")),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]

@@ -140,17 +140,11 @@ pub(super) fn status(status: &StatusReport) -> String {
         Some(_) if status.revoked => "revoked; ask whoever runs the controller".to_owned(),
         Some(end) => format!("until {}", time(end)),
     };
-    let renews = status.renews_at.map(|at| format!("\n  Renews:      {}", time(at))).unwrap_or_default();
-    let failure = status.renewal_failure.as_ref().map(|failure| {
-        format!("\n  Last failure: {}: {}", time(failure.at), shown(&failure.error))
-    });
-    let failure = failure.unwrap_or_default();
-    let list = status.revocations_until.map(|until| format!("\nRevocations:   known, good until {}", time(until)));
-    let list = list.unwrap_or_default();
+    let (renewal, list) = (renewal(status), list(status));
     let fingerprint =
         status.controller_fingerprint.map_or_else(|| "not pinned yet".to_owned(), |id| id.to_string());
     format!(
-        "Agent:         {} at {}\nCertificate:   {certificate}{renews}{failure}\nController:    {}\n  Fingerprint: {fingerprint}{list}\n\
+        "Agent:         {} at {}\nCertificate:   {certificate}{renewal}\nController:    {}\n  Fingerprint: {fingerprint}{list}\n\
          Requests:      accept {}; {} waiting\nSessions:      {} established, {} pending\n\
          Messages:      {} sent, {} received\nCryptography:  {}\nRunning for:   {}",
         status.agent_id,
@@ -165,6 +159,19 @@ pub(super) fn status(status: &StatusReport) -> String {
         status.crypto_provider,
         humantime::format_duration(std::time::Duration::from_secs(status.uptime_seconds)),
     )
+}
+
+/// When the certificate is renewed, and why it has not been.
+fn renewal(status: &StatusReport) -> String {
+    let renews = status.renews_at.map(|at| format!("\n  Renews:      {}", time(at)));
+    let failure = status.renewal_failure.as_ref();
+    let failure = failure.map(|it| format!("\n  Last failure: {}: {}", time(it.at), shown(&it.error)));
+    renews.into_iter().chain(failure).collect()
+}
+
+fn list(status: &StatusReport) -> String {
+    let line = |until| format!("\nRevocations:   known, good until {}", time(until));
+    status.revocations_until.map(line).unwrap_or_default()
 }
 
 /// What `setup` says as it goes.

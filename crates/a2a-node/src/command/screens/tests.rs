@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 
 use super::super::tests::{entry, session};
 use super::*;
+use crate::agent::report::RenewalFailure;
 
 const ID: &str = "4e35544a-da2e-49ff-83ca-5077cb8d641c";
 
@@ -161,5 +162,88 @@ fn an_ended_session_says_why_and_what_is_missing() {
         "[SESSION] The session with helper_agent_001 has ended: the controller has revoked a certificate. Keys \
          cleared.\n  Your last message was never acknowledged."
     );
-    assert!(closed(&report(CloseCause::Lost, 0, 3)).ends_with("Your last 3 messages were never acknowledged."));
+    assert!(
+        closed(&report(CloseCause::Lost, 0, 3)).ends_with("Your last 3 messages were never acknowledged.")
+    );
+}
+
+fn status_report() -> StatusReport {
+    let at = UnixTime::from_secs;
+    StatusReport {
+        agent_id: "helper_agent_001".parse().unwrap(),
+        address: "https://localhost:5001".parse().unwrap(),
+        controller: "https://localhost:5000".into(),
+        controller_fingerprint: None,
+        certificate_expires_at: Some(at(86_400)),
+        renews_at: Some(at(43_200)),
+        renewal_failure: None,
+        revoked: false,
+        revocations_number: Some(1),
+        revocations_until: Some(at(21_600)),
+        crypto_provider: "any",
+        accept: "ask".into(),
+        sessions_pending: 0,
+        sessions_established: 0,
+        requests_waiting: 0,
+        messages_sent: 0,
+        messages_received: 0,
+        uptime_seconds: 0,
+    }
+}
+
+#[test]
+fn status_says_when_the_certificate_is_renewed_and_why_it_was_not() {
+    let mut report = status_report();
+    let screen = status(&report);
+    assert!(
+        screen.contains(
+            "Certificate:   until 1970-01-02 00:00:00 UTC\n  Renews:      1970-01-01 12:00:00 UTC\n"
+        )
+    );
+    assert!(screen.contains("\nRevocations:   known, good until 1970-01-01 06:00:00 UTC\n"));
+    assert!(!screen.contains("failure"));
+    report.renewal_failure = Some(RenewalFailure {
+        at: UnixTime::from_secs(43_201),
+        code: "controller_unreachable".into(),
+        error: "no answer\u{1b}[2J".into(),
+    });
+    let screen = status(&report);
+    assert!(screen.contains("\n  Last failure: 1970-01-01 12:00:01 UTC: no answer\\u{1b}[2J\n"), "{screen}");
+    (report.revoked, report.renews_at) = (true, None);
+    assert!(status(&report).contains("Certificate:   revoked; ask whoever runs the controller\n"));
+}
+
+#[test]
+fn a_fingerprint_is_shown_in_digits_and_in_words() {
+    let screen = fingerprint(&KeyId::from_bytes([0; 32]));
+    let six = "abandon abandon abandon abandon abandon abandon";
+    let digits = "0".repeat(64);
+    assert_eq!(
+        screen,
+        format!(
+            "  {digits}\nor, in words,\n  {six}\n  {six}\n  {six}\n  abandon abandon abandon abandon abandon art"
+        )
+    );
+}
+
+#[test]
+fn what_an_agent_tells_of_itself() {
+    let (key_id, at) = (KeyId::from_bytes([0xab; 32]), UnixTime::from_secs);
+    let mut report = RenewalReport {
+        serial: "00".into(),
+        key_id,
+        new_key: false,
+        expires_at: at(86_400),
+        renews_at: at(43_200),
+    };
+    let screen =
+        "[CERTIFICATE] ✓ Renewed until 1970-01-02 00:00:00 UTC; next renewal 1970-01-01 12:00:00 UTC.";
+    assert_eq!(renewed(&report), screen);
+    report.new_key = true;
+    assert_eq!(renewed(&report), format!("{screen}\n  New key: {key_id}"));
+    let former = KeyId::from_bytes([0xcd; 32]);
+    let screen = followed(&SuccessionReport { former, fingerprint: key_id });
+    assert!(screen.contains(&former.to_string()) && screen.contains(&key_id.to_string()));
+    let screen = with_next_step(&NodeError::Revoked);
+    assert!(screen.contains("revoked this agent\n  → ask whoever runs the controller"), "{screen}");
 }
