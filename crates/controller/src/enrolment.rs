@@ -156,7 +156,11 @@ impl Prepared {
 
 impl Controller {
     /// Judges a petition and signs the answer.
-    pub(crate) async fn prepare(&self, mode: EnrolmentMode, petition: &Petition) -> Result<Prepared, Refusal> {
+    pub(crate) async fn prepare(
+        &self,
+        mode: EnrolmentMode,
+        petition: &Petition,
+    ) -> Result<Prepared, Refusal> {
         let (now, agent_id) = (self.clock.now(), petition.agent_id());
         let approval = self.check_challenge(petition, now).await?;
         if *agent_id == self.controller_id {
@@ -205,7 +209,8 @@ impl Controller {
             return Ok(Entered::Overtaken);
         }
         let claim = Claim::read_in(&mut change, petition.agent_id(), petition.key_id).await?;
-        if petition.admission(claim)? != admission {
+        // If it would be refused now, preparing it again says why.
+        if petition.admission(claim).ok() != Some(admission.clone()) {
             return Ok(Entered::Overtaken);
         }
         let certificate = &response.certificate;
@@ -297,8 +302,7 @@ fn sign(
     if tls_key.spki_sha256() != card.tls_spki_sha256 {
         return Err(Refusal::BadCsr("the TLS request is for another key than the card names".to_owned()));
     }
-    let certificate =
-        active.authority.issue(&petition.request, grant, asked_at).map_err(Refusal::Request)?;
+    let certificate = active.authority.issue(&petition.request, grant, asked_at).map_err(Refusal::Request)?;
     let (issued_at, expires_at, serial) = (certificate.issued_at, certificate.expires_at, certificate.serial);
     let term = Term { issued_at, expires_at, serial };
     let chain = tls.issue_for_agent(&tls_key, &card.agent_id, &card.address, term);

@@ -122,3 +122,76 @@ fn a_pipe_is_a_script_too() {
         assert!(screen.contains(command), "{screen}");
     }
 }
+
+#[test]
+fn commands_run_beside_a_controller_that_serves() {
+    let dir = TempDir::new().unwrap();
+    let mut serving = program(dir.path())
+        .args(["--headless", "--enrolment", "token"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(serving.stderr.take().unwrap()).lines();
+    assert!(log.any(|line| line.unwrap().contains("controller serves")));
+    let run = |arguments: &[&str]| program(dir.path()).args(arguments).output().unwrap();
+    let token = run(&["token", "helper_agent_001", "--life", "1h", "--json"]);
+    assert!(token.status.success(), "{token:?}");
+    let made = &objects(&token)[0];
+    assert_eq!((&made["command"], &made["ok"]), (&"token".into(), &true.into()));
+    assert!(made["result"]["token"].as_str().unwrap().starts_with("a2a-join-1.helper_agent_001."));
+    let shown = run(&["tokens"]);
+    assert!(
+        text(&shown.stdout).contains("helper_agent_001") && text(&shown.stdout).contains("open"),
+        "{shown:?}"
+    );
+    let info = run(&["info"]);
+    assert_eq!(
+        text(&info.stdout)
+            .split_whitespace()
+            .filter(|word| word.bytes().all(|b| b.is_ascii_lowercase()))
+            .count(),
+        25
+    );
+    let unknown = run(&["revoke", "nobody"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(unknown.stdout.is_empty() && text(&unknown.stderr).contains("there is no agent nobody"));
+    let unknown = run(&["--json", "revoke", "nobody"]);
+    assert_eq!(
+        (unknown.status.code(), &objects(&unknown)[0]["error"]["code"]),
+        (Some(1), &"unknown_agent".into())
+    );
+    for arguments in [&["y"][..], &["wait", "enrolled"], &["exit"], &["dance"], &["token"]] {
+        assert_eq!(run(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    assert!(run(&["audit", "verify"]).status.success());
+    let killed = Command::new("kill").arg(serving.id().to_string()).status().unwrap();
+    assert!(killed.success() && serving.wait().unwrap().success());
+}
+
+#[test]
+fn an_audit_that_was_cut_is_found_out_with_1() {
+    let dir = TempDir::new().unwrap();
+    let run = |arguments: &[&str]| program(dir.path()).args(arguments).output().unwrap();
+    assert!(run(&["token", "one"]).status.success());
+    let database = dir.path().join("data/controller/controller.db");
+    let before = fs::read(&database).unwrap();
+    assert!(run(&["token", "two"]).status.success());
+    assert!(run(&["audit", "verify"]).status.success());
+    // The whole database set back: nothing in it contradicts itself.
+    fs::write(&database, before).unwrap();
+    let verdict = run(&["audit", "verify"]);
+    assert_eq!(verdict.status.code(), Some(1));
+    assert!(text(&verdict.stderr).contains("entry 3 and all after it are missing"), "{verdict:?}");
+}
+
+#[test]
+fn a_script_lets_agents_in_and_sees_every_event() {
+    let dir = TempDir::new().unwrap();
+    let script = "approvals; wait enrolment --timeout 1s";
+    let output =
+        program(dir.path()).args(["--json", "--enrolment", "approve", "--exec", script]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let objects = objects(&output);
+    assert_eq!(objects[1]["result"], Value::Array(Vec::new()));
+    assert_eq!(objects[2]["error"]["code"], "timeout");
+}

@@ -1,165 +1,26 @@
-//! A real controller on port 0 with its files in a directory of its own, and agents that enrol, rightly and wrongly.
-
-#![allow(clippy::unwrap_used)]
+//! Agents that enrol, rightly and wrongly, where enrolment is open.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::time::Duration;
 
 use a2a_core::agent_id::AgentId;
 use a2a_core::certificate::card::AgentCard;
-use a2a_core::certificate::enrolment::{
-    Challenge, ChallengeRequest, ControllerInfo, Directory, EnrolmentRequest, EnrolmentResponse,
-    MAX_DIRECTORY,
-};
-use a2a_core::crypto::provider::{Provider, available};
-use a2a_core::crypto::signature::SigningKey;
-use a2a_core::time::UnixTime;
+use a2a_core::certificate::enrolment::EnrolmentResponse;
 use a2a_core::wire::{Base64, Hex, MAX_HANDSHAKE_BODY};
-use a2a_node::args::ControllerConfig;
-use a2a_node::client::{ClientError, HttpsClient};
+use a2a_node::args::{ControllerConfig, EnrolmentMode};
+use a2a_node::client::ClientError;
 use a2a_node::clock::Clock;
 use a2a_node::error::NodeError;
-use a2a_node::http::MetricsReach;
 use a2a_node::tls::{ServerTls, TlsKey, certificate_key_sha256, client};
-use controller::{ControllerNode, Enrolled};
+use controller::ControllerNode;
 use tempfile::TempDir;
-use tokio::sync::mpsc;
 
-const TIMEOUT: Duration = Duration::from_secs(20);
-
-fn provider() -> Provider {
-    available()[0]
-}
-
-fn config(dir: &Path) -> ControllerConfig {
-    ControllerConfig {
-        passphrase: None,
-        metrics: MetricsReach::Off,
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        data_dir: dir.join("data"),
-        ca_file: dir.join("certs/ca.pem"),
-        controller_id: "controller_001".parse().unwrap(),
-        certificate_life: Duration::from_hours(24),
-        revocation_life: Duration::from_hours(6),
-        enrolment: None,
-        database: None,
-        key_dir: dir.join("data"),
-        held_requests: 1024,
-        source_rate: NonZeroU32::new(20).unwrap(),
-        tls_names: Vec::new(),
-    }
-}
+use crate::world::{Agent, TIMEOUT, World, config, provider};
 
 /// Something done to a card behind its agent's back.
 type Change = fn(&mut AgentCard);
-
-/// A controller and somebody who talks to it over the root that it has published.
-struct World {
-    dir: TempDir,
-    clock: Clock,
-    node: ControllerNode,
-    notices: mpsc::Receiver<Enrolled>,
-    client: HttpsClient,
-}
-
-impl World {
-    async fn start() -> Self {
-        let clock = Clock::manual(Clock::System.now());
-        Self::start_in(TempDir::new().unwrap(), clock).await
-    }
-
-    async fn start_in(dir: TempDir, clock: Clock) -> Self {
-        let started = ControllerNode::start(config(dir.path()), clock.clone(), provider()).await;
-        let (node, notices) = started.unwrap();
-        let ca = fs::read_to_string(dir.path().join("certs/ca.pem")).unwrap();
-        let client = HttpsClient::new(client::rooted(&ca).unwrap()).unwrap();
-        Self { dir, clock, node, notices, client }
-    }
-
-    async fn restart(self) -> Self {
-        let Self { dir, clock, node, .. } = self;
-        node.shutdown().await.unwrap();
-        Self::start_in(dir, clock).await
-    }
-
-    async fn info(&self) -> ControllerInfo {
-        let url = self.node.address().join("/controller/info");
-        self.client.get_json(&url, MAX_HANDSHAKE_BODY, TIMEOUT).await.unwrap()
-    }
-
-    async fn challenge(&self, id: &AgentId) -> Result<Challenge, ClientError> {
-        let url = self.node.address().join("/controller/challenge");
-        let body = ChallengeRequest { agent_id: id.clone() };
-        self.client.post_json(&url, &body, MAX_HANDSHAKE_BODY, TIMEOUT).await
-    }
-
-    async fn register(&self, request: &EnrolmentRequest) -> Result<EnrolmentResponse, ClientError> {
-        let url = self.node.address().join("/controller/register");
-        self.client.post_json(&url, request, MAX_HANDSHAKE_BODY, TIMEOUT).await
-    }
-
-    async fn agents(&self) -> Vec<String> {
-        let url = self.node.address().join("/controller/agents");
-        let directory: Directory = self.client.get_json(&url, MAX_DIRECTORY, TIMEOUT).await.unwrap();
-        directory.agents.iter().map(|agent| agent.agent_card.agent_id.to_string()).collect()
-    }
-
-    /// The whole way, for an agent that does it right.
-    async fn enrol(&self, agent: &Agent) -> Result<EnrolmentResponse, ClientError> {
-        let nonce = self.challenge(&agent.id).await?.nonce;
-        self.register(&agent.request(nonce, self.clock.now())).await
-    }
-
-    /// What the controller says to a request that has one flaw, and that it entered nothing.
-    async fn refusal(&self, request: &EnrolmentRequest) -> (u16, String) {
-        let ClientError::Api { status, code, .. } = self.register(request).await.unwrap_err() else {
-            panic!("no error of the API")
-        };
-        assert!(self.agents().await.is_empty());
-        (status, code)
-    }
-}
-
-/// An agent's keys.
-struct Agent {
-    id: AgentId,
-    key: Box<dyn SigningKey>,
-    tls: TlsKey,
-}
-
-impl Agent {
-    fn new(id: &str) -> Self {
-        let key = provider().generate_signing_key().unwrap();
-        Self { id: id.parse().unwrap(), key, tls: TlsKey::generate().unwrap() }
-    }
-
-    fn card(&self, now: UnixTime) -> AgentCard {
-        AgentCard {
-            agent_id: self.id.clone(),
-            name: "Testing Agent".parse().unwrap(),
-            public_key: self.key.public_key().clone(),
-            methods: Vec::new(),
-            address: "https://localhost:5001".parse().unwrap(),
-            tls_spki_sha256: self.tls.spki_sha256(),
-            suites: a2a_core::crypto::kx::Suite::ALL.to_vec(),
-            issued_at: now,
-            expires_at: now.saturating_add(Duration::from_hours(24)),
-            protocol_version: a2a_core::PROTOCOL_VERSION,
-        }
-    }
-
-    fn request(&self, nonce: Hex<32>, now: UnixTime) -> EnrolmentRequest {
-        self.request_with(self.card(now), nonce, &self.tls)
-    }
-
-    fn request_with(&self, card: AgentCard, nonce: Hex<32>, csr_key: &TlsKey) -> EnrolmentRequest {
-        let csr = csr_key.csr_pem(&["elsewhere.example".into()]).unwrap();
-        EnrolmentRequest::new(card, nonce, csr, &*self.key).unwrap()
-    }
-}
 
 #[tokio::test]
 async fn an_agent_is_certified_and_listed() {
@@ -342,7 +203,7 @@ async fn the_directory_holds_what_is_valid_now() {
 
 #[tokio::test]
 async fn a_flood_from_one_source_is_slowed_down() {
-    let world = World::start().await;
+    let world = World::with(|config| config.source_rate = NonZeroU32::new(20).unwrap()).await;
     let id: AgentId = "helper_agent_001".parse().unwrap();
     let mut codes = Vec::new();
     for _ in 0..1000 {
@@ -364,10 +225,12 @@ async fn what_cannot_start_says_what_to_do() {
     };
     let dir = TempDir::new().unwrap();
     for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:5000"] {
-        let open = ControllerConfig { listen: listen.parse().unwrap(), ..config(dir.path()) };
-        let text = refusal(open).await;
-        assert!(text.contains("enrolment is open") && text.contains("127.0.0.1"), "{text}");
-        assert!(!dir.path().join("data").exists(), "nothing was made");
+        for enrolment in [None, Some(EnrolmentMode::Open)] {
+            let open = ControllerConfig { listen: listen.parse().unwrap(), enrolment, ..config(dir.path()) };
+            let text = refusal(open).await;
+            assert!(text.contains("--enrolment token") && text.contains("127.0.0.1"), "{text}");
+            assert!(!dir.path().join("data").exists(), "nothing was made");
+        }
     }
     let world = World::start().await;
     let text = refusal(config(world.dir.path())).await;
