@@ -7,9 +7,11 @@ use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, decode_frames};
 use a2a_node::agent::report::CloseCause;
 use a2a_test::mallory::{CLOSE, KEY_EXCHANGE, SEND};
 use a2a_test::man::Man;
-use a2a_test::raw::Reply;
+use a2a_test::raw::{Raw, Reply};
+use a2a_test::soon;
 use a2a_test::talk::{Talk, agree, connect};
 use a2a_test::world::World;
+use tokio::sync::watch;
 
 /// A man inside TLS before the helper, so that tests see and lose what passes.
 async fn watched() -> (Talk, Man) {
@@ -130,6 +132,48 @@ async fn lost_answers_in_the_key_exchange_are_given_again() {
     let passed = man.passed_to(KEY_EXCHANGE);
     assert_eq!(passed.len(), 4);
     assert_eq!((&passed[0].0, &passed[2].0), (&passed[1].0, &passed[3].0));
+}
+
+/// The responder has the keys before the initiator knows: what it says at once may arrive too early.
+#[tokio::test]
+async fn a_message_that_overtakes_the_end_of_the_set_up_is_sent_again() {
+    let (before_helper, before_traveller) = (Man::start().await, Man::start().await);
+    let world = World::start().await;
+    let mut traveller =
+        world.agent_with("traveller", |settings| before_traveller.stand_inside(settings)).await;
+    let mut helper = world.agent_with("helper", |settings| before_helper.stand_inside(settings)).await;
+    before_traveller.pass_on_to(traveller.local_addr());
+    before_helper.pass_on_to(helper.local_addr());
+    let id = agree(&mut traveller, &mut helper).await;
+    let (gate, to) = (watch::Sender::new(false), helper.local_addr());
+    let shut = gate.clone();
+    before_helper.relay(move |call| {
+        let mut opened = shut.subscribe();
+        async move {
+            let is_last = String::from_utf8_lossy(&call.body).contains("\"finish\"");
+            let reply = Raw::default().post_bytes(to, &call.path, &call.content_type, call.body).await;
+            if is_last {
+                opened.wait_for(|open| *open).await.unwrap();
+            }
+            reply
+        }
+    });
+    let node = traveller.node.clone();
+    let exchanging = tokio::spawn(async move { node.key_exchange(id, &|_| {}).await });
+    helper.established().await;
+    let node = helper.node.clone();
+    let sending = tokio::spawn(async move { node.send(id, "early").await });
+    soon("the early message", async {
+        while before_traveller.passed_to(SEND).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    gate.send_replace(true);
+    exchanging.await.unwrap().unwrap();
+    sending.await.unwrap().unwrap();
+    traveller.hears("early").await;
+    assert_eq!(before_traveller.passed_to(SEND)[0].1.refusal(), (409, "wrong_state".into()));
 }
 
 #[tokio::test]

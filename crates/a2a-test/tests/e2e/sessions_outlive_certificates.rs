@@ -198,6 +198,7 @@ async fn a_certificate_is_sent_again_though_nothing_is_said() {
     })
     .await;
     pair.man.behave();
+    let began = pair.world.clock.now();
     soon("the certificate", async {
         while pair.man.passed_to(SEND).iter().all(|(_, reply)| reply.status != 200) {
             pair.pass(Duration::from_secs(5)).await;
@@ -208,6 +209,8 @@ async fn a_certificate_is_sent_again_though_nothing_is_said() {
         }
     })
     .await;
+    // Long before the next renewal.
+    assert!(pair.world.clock.now().since(began) < Duration::from_hours(2));
     // Nothing has been said yet. The helper's ends later, and both of the set-up have ended then.
     pair.helper.setup().await.unwrap();
     pair.talk(id).await;
