@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use a2a_core::certificate::revocation::{MAX_REVOCATIONS, RevocationError, RevocationList, Revocations};
+use a2a_core::crypto::provider::Provider;
 use a2a_core::time::UnixTime;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -36,7 +37,7 @@ impl AgentNode {
                     Err(error) => {
                         tracing::warn!(%error, "no revocation list that is any good");
                         failures += 1;
-                        node.back_off(failures)
+                        back_off(failures, node.state.identity.provider)
                     }
                 };
                 if !pause.is_zero() {
@@ -66,9 +67,9 @@ impl AgentNode {
         if is_news || asked.elapsed() >= SHORT_ANSWER {
             return Ok(Duration::ZERO);
         }
-        let poll = 45 + random_below(self.state.identity.provider, 16);
+        let poll = poll_pause(self.state.identity.provider);
         let until_refresh = refresh_at(&known).since(now).max(SHORTEST_PAUSE);
-        Ok(Duration::from_secs(poll).min(until_refresh))
+        Ok(poll.min(until_refresh))
     }
 
     /// Fetches the list and takes it; says whether it brings news.
@@ -142,12 +143,6 @@ impl AgentNode {
         }
     }
 
-    fn back_off(&self, failures: u32) -> Duration {
-        let longest = 2_u64.saturating_pow(failures).min(LONGEST_BACK_OFF);
-        let pause = longest / 2 + random_below(self.state.identity.provider, longest / 2 + 1);
-        Duration::from_secs(pause)
-    }
-
     /// Waits by the clock, or until somebody wants the controller asked now.
     async fn pause(&self, pause: Duration) {
         let until = self.state.clock.now().saturating_add(pause);
@@ -171,6 +166,17 @@ impl AgentNode {
     }
 }
 
+/// Between two questions that are not held: 45 to 60 s.
+fn poll_pause(provider: Provider) -> Duration {
+    Duration::from_secs(45 + random_below(provider, 16))
+}
+
+/// After so many failures in a row: twice as long each time up to 30 s, less up to half of it by chance.
+fn back_off(failures: u32, provider: Provider) -> Duration {
+    let longest = 2_u64.saturating_pow(failures).min(LONGEST_BACK_OFF);
+    Duration::from_secs(longest / 2 + random_below(provider, longest / 2 + 1))
+}
+
 /// When half of the time is over for which a list may be relied on.
 fn refresh_at(list: &Revocations) -> UnixTime {
     let (from, until) = (list.list().this_update, list.list().next_update);
@@ -184,3 +190,26 @@ const SHORT_ANSWER: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// Seconds.
 const LONGEST_BACK_OFF: u64 = 30;
+
+#[cfg(test)]
+mod tests {
+    use a2a_core::crypto::provider::available;
+
+    use super::*;
+
+    #[test]
+    fn polls_come_between_45_and_60_seconds_apart_and_not_all_at_once() {
+        let pauses: std::collections::BTreeSet<_> =
+            (0..500).map(|_| poll_pause(available()[0]).as_secs()).collect();
+        assert_eq!(pauses.first().zip(pauses.last()), Some((&45, &60)));
+    }
+
+    #[test]
+    fn failures_are_followed_by_longer_pauses_up_to_thirty_seconds() {
+        for failures in 1..100 {
+            let most = 2_u64.saturating_pow(failures).min(30);
+            let pause = back_off(failures, available()[0]).as_secs();
+            assert!((most / 2..=most).contains(&pause), "{failures}: {pause}");
+        }
+    }
+}

@@ -11,3 +11,4 @@ mod renewal;
 mod revocation;
 mod scene;
 mod succession;
+mod with_controller;
