@@ -11,23 +11,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib/common.sh
 source scripts/lib/common.sh
 
-# Where the tests look for it, too.
-has_postgres() {
-    has postgres || [[ -x $(pg_config --bindir 2>/dev/null || true)/postgres ]] ||
-        compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
-}
-
-# Once it is there, the tests that need it may not be left out.
-get_postgres() {
-    local as_root=()
-    if ! has_postgres && has apt-get; then
-        heading "PostgreSQL, for the tests of the controller's store"
-        [[ $(id -u) == 0 ]] || as_root=(sudo -n)
-        DEBIAN_FRONTEND=noninteractive ${as_root[@]+"${as_root[@]}"} apt-get install --yes postgresql || true
-    fi
-    if has_postgres; then export A2A_REQUIRE_POSTGRES=1; fi
-}
-
 both=yes
 case ${1:-} in
 '') ;;

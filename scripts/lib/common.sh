@@ -131,3 +131,45 @@ end_process() {
         sleep 0.1
     done
 }
+
+# Where the tests look for it, too.
+has_postgres() {
+    has postgres || [[ -x $(pg_config --bindir 2>/dev/null || true)/postgres ]] ||
+        compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
+}
+
+# PostgreSQL's server, installed where Debian's packages can be installed without asking. Once it is there, the tests that
+# need it may not be left out.
+get_postgres() {
+    local as_root=() package
+    if ! has_postgres && has apt-get; then
+        heading "PostgreSQL, for the tests of the controller's store"
+        [[ $(id -u) == 0 ]] || as_root=(sudo -n)
+        for package in update 'install --yes postgresql'; do
+            # shellcheck disable=SC2086  # words
+            DEBIAN_FRONTEND=noninteractive ${as_root[@]+"${as_root[@]}"} apt-get $package || true
+        done
+    fi
+    if has_postgres; then export A2A_REQUIRE_POSTGRES=1; fi
+}
+
+# PostgreSQL's server, or how to get it.
+need_postgres() {
+    get_postgres
+    has_postgres || die "no PostgreSQL server is here" "sudo apt-get install postgresql, or put its programs on the PATH"
+}
+
+# run_example NAME ARGUMENTS...: builds and runs an example of a2a-test, which finds the programs in `bin_dir`. What it
+# prints is left in `figures`.
+run_example() {
+    local name=$1 output
+    shift
+    output=$(mktemp)
+    if ! A2A_BIN_DIR=${bin_dir:-} cargo run --quiet --locked --package a2a-test --example "$name" -- "$@" >"$output"; then
+        cat "$output" >&2
+        rm -f "$output"
+        die "what was to be shown does not hold"
+    fi
+    figures=$(sed 's/^/  /' "$output")
+    rm -f "$output"
+}

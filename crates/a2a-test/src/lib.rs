@@ -18,7 +18,9 @@ pub mod man;
 pub mod puppet;
 pub mod raw;
 
+pub mod enrollee;
 pub mod postgres;
+pub mod program;
 
 use std::future::Future;
 use std::time::Duration;

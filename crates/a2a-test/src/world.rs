@@ -46,17 +46,26 @@ impl World {
 
     /// A world with another clock.
     pub async fn with_clock(clock: Clock) -> Self {
-        Self::new("controller", clock).await
+        Self::with_config(clock, |_| {}).await
+    }
+
+    /// A world with another clock, whose controller is told something else.
+    pub async fn with_config(clock: Clock, change: impl FnOnce(&mut ControllerConfig)) -> Self {
+        Self::new("controller", clock, change).await
     }
 
     /// Another controller, with another key, at the same time.
     pub async fn other(&self) -> Self {
-        Self::new("other controller", self.clock.clone()).await
+        Self::new("other controller", self.clock.clone(), |_| {}).await
     }
 
-    async fn new(key_name: &'static str, clock: Clock) -> Self {
+    async fn new(
+        key_name: &'static str,
+        clock: Clock,
+        change: impl FnOnce(&mut ControllerConfig),
+    ) -> Self {
         let dir = Arc::new(TempDir::new().unwrap());
-        let config = ControllerConfig {
+        let mut config = ControllerConfig {
             passphrase: None,
             metrics: MetricsReach::Off,
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -73,6 +82,7 @@ impl World {
             source_rate: NonZeroU32::new(20).unwrap(),
             tls_names: Vec::new(),
         };
+        change(&mut config);
         keys::put_secret(&config.data_dir, "controller.key", &keys::pkcs8(key_name));
         let mut world = Self { dir, clock, controller: None, config, key_name };
         world.start_controller().await;

@@ -1,0 +1,120 @@
+//! A controller as a real process, to be killed and started again, and its commands beside it.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use a2a_core::agent_id::AgentAddress;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::soon;
+
+/// How the program `controller` is started, over and over.
+#[derive(Debug, Clone)]
+pub struct ControllerProgram {
+    binary: PathBuf,
+    arguments: Vec<String>,
+}
+
+/// A controller that runs in a process of its own. Dropped, it is killed.
+#[derive(Debug)]
+pub struct ControllerProcess {
+    /// Where it listens.
+    pub address: AgentAddress,
+    /// What an operator types; whoever types takes it.
+    pub repl: Option<Repl>,
+    child: Child,
+}
+
+/// The controller's REPL, in JSON.
+#[derive(Debug)]
+pub struct Repl {
+    stdin: ChildStdin,
+    stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl Repl {
+    /// Types a command. Its line of JSON; `None` if the controller is gone before it has answered.
+    pub async fn run(&mut self, command: &str) -> Option<Value> {
+        self.stdin.write_all(format!("{command}\n").as_bytes()).await.ok()?;
+        while let Some(line) = self.stdout.next_line().await.ok()? {
+            let line: Value = serde_json::from_str(&line).ok()?;
+            // Notices come in between.
+            if line.get("command").is_some() {
+                return Some(line);
+            }
+        }
+        None
+    }
+}
+
+impl ControllerProgram {
+    /// The binary from the folder that `A2A_BIN_DIR` names, working in `dir`, with `arguments` besides.
+    pub fn new(dir: &Path, arguments: &[&str]) -> Self {
+        let folder = std::env::var_os("A2A_BIN_DIR").expect("A2A_BIN_DIR names the folder of the programs");
+        let text = |path: PathBuf| path.display().to_string();
+        let own = [
+            "--data-dir".to_owned(),
+            text(dir.join("controller")),
+            "--ca-file".to_owned(),
+            text(dir.join("ca.pem")),
+            "--log".to_owned(),
+            "error".to_owned(),
+        ];
+        let arguments = own.into_iter().chain(arguments.iter().map(ToString::to_string)).collect();
+        Self { binary: PathBuf::from(folder).join("controller"), arguments }
+    }
+
+    /// Starts it on `listen`; returns once it serves.
+    pub async fn start(&self, listen: &str) -> ControllerProcess {
+        let mut child = Command::new(&self.binary)
+            .args(&self.arguments)
+            .args(["--json", "--listen", listen])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = soon("the controller's first line", stdout.next_line()).await.unwrap();
+        let line: Value = serde_json::from_str(&first.expect("the controller has not started")).unwrap();
+        let address = line["detail"]["address"].as_str().unwrap().parse().unwrap();
+        let repl = Some(Repl { stdin: child.stdin.take().unwrap(), stdout });
+        ControllerProcess { address, repl, child }
+    }
+
+    /// The TLS root that it has published, PEM.
+    pub fn tls_root(&self) -> String {
+        std::fs::read_to_string(&self.arguments[3]).unwrap()
+    }
+
+    /// Runs one command beside whatever serves. What it prints with `--json`, and whether it exited with 0.
+    pub async fn command(&self, command: &[&str]) -> (bool, Value) {
+        let output = Command::new(&self.binary)
+            .args(&self.arguments)
+            .arg("--json")
+            .args(command)
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let last = text.lines().last().unwrap_or("null");
+        (output.status.success(), serde_json::from_str(last).unwrap_or_else(|_| panic!("no JSON: {text}")))
+    }
+
+    /// As [`ControllerProgram::command`], which must succeed; its `result`.
+    pub async fn done(&self, command: &[&str]) -> Value {
+        let (ok, mut line) = self.command(command).await;
+        assert!(ok, "{command:?}: {line}");
+        line["result"].take()
+    }
+}
+
+impl ControllerProcess {
+    /// kill -9. What is typed into its REPL afterwards gets no answer.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
