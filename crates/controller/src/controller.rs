@@ -13,14 +13,14 @@ use a2a_core::certificate::succession::MAX_SUCCESSIONS;
 use a2a_core::crypto::provider::Provider;
 use a2a_core::crypto::signature::{KeyId, Signer};
 use a2a_core::time::UnixTime;
-use a2a_node::args::ControllerConfig;
+use a2a_node::args::{ControllerConfig, DatabaseUrl};
 use a2a_node::clock::Clock;
 use a2a_node::error::NodeError;
 use a2a_node::keys::KeyDir;
 use a2a_node::metrics::{Metrics, NodeKind};
 use a2a_node::passphrase::Passphrase;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::challenges::Challenges;
 use crate::import;
@@ -32,7 +32,7 @@ use crate::tls_authority::TlsAuthority;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Controller {
-    pub(crate) controller_id: AgentId,
+    pub(crate) id: AgentId,
     pub(crate) certificate_life: Duration,
     pub(crate) revocation_life: Duration,
     pub(crate) store: Store,
@@ -45,6 +45,8 @@ pub(crate) struct Controller {
     pub(crate) refusals: Refusals,
     pub(crate) metrics: Arc<Metrics>,
     anchor: Anchor,
+    /// One looks at a time, so that a slow one does not put an older key in the place of a newer.
+    looking: Mutex<()>,
     active: RwLock<Arc<Active>>,
     /// What was last seen of the store's state row.
     progress: watch::Sender<State>,
@@ -79,13 +81,13 @@ impl Controller {
             }
         })
         .await?;
-        let database = config.database.as_ref().map(|url| url.secret());
+        let database = config.database.as_ref().map(DatabaseUrl::secret);
         let database = Database::resolve(database, &config.data_dir)?;
         let store = Store::open(&database, AuditKey::new(secret.derive(SecretLabel::Audit))).await?;
         let state = claimed(&store, &keys, &config.controller_id, now).await?;
         let active = activate(&store, &keys, &tls, &state).await?;
         let controller = Self {
-            controller_id: config.controller_id.clone(),
+            id: config.controller_id.clone(),
             certificate_life: config.certificate_life,
             revocation_life: config.revocation_life,
             store,
@@ -98,11 +100,12 @@ impl Controller {
             refusals: Refusals::default(),
             metrics: Arc::new(Metrics::new(NodeKind::Controller)),
             anchor: Anchor::new(&config.data_dir),
+            looking: Mutex::default(),
             active: RwLock::new(Arc::new(active)),
             progress: watch::Sender::new(state),
         };
         import::registry(&controller, &config.data_dir).await?;
-        controller.keep_anchor().await?;
+        controller.check_anchor().await?;
         Ok(controller)
     }
 
@@ -126,6 +129,7 @@ impl Controller {
     /// Looks at what others have committed. If they have changed the controller's key, loads the new one; until that
     /// succeeds the new state is not let known, so that nobody signs for it under the old key.
     pub(crate) async fn refresh(&self) -> Result<(), NodeError> {
+        let _looking = self.looking.lock().await;
         let state = self.store.state().await?;
         if state.key_id != Some(self.active().key_id) {
             let active = activate(&self.store, &self.keys, &self.tls, &state).await?;
@@ -136,11 +140,32 @@ impl Controller {
         Ok(())
     }
 
+    /// As [`Controller::keep_anchor`], at the start: what this directory has seen has to be there.
+    async fn check_anchor(&self) -> Result<(), NodeError> {
+        self.keep_anchor().await?;
+        let anchor = self.anchor.clone();
+        let known = blocking(move || Ok(anchor.read()?)).await?;
+        let found = self.store.state().await?.audit_head;
+        if let Some(known) = known.filter(|known| known.seq > found.seq) {
+            let (known, found) = (known.seq, found.seq);
+            tracing::error!(
+                known,
+                found,
+                "the audit was cut or the database set back: run `controller audit verify`"
+            );
+        }
+        Ok(())
+    }
+
     /// Notes in the data directory how far the audit has come. Whoever sets the database back is found out by it.
     pub(crate) async fn keep_anchor(&self) -> Result<(), NodeError> {
         let (anchor, head) = (self.anchor.clone(), self.progress.borrow().audit_head);
         if let Kept::Behind(known) = blocking(move || Ok(anchor.keep(head)?)).await? {
-            tracing::debug!(known = known.seq, found = head.seq, "another process has seen more of the audit");
+            tracing::debug!(
+                known = known.seq,
+                found = head.seq,
+                "another process has seen more of the audit"
+            );
         }
         Ok(())
     }
@@ -199,8 +224,9 @@ async fn activate(
     tls: &TlsAuthority,
     state: &State,
 ) -> Result<Active, NodeError> {
-    let key_id =
-        state.key_id.ok_or_else(|| NodeError::Environment("the store belongs to no controller".to_owned()))?;
+    let key_id = state
+        .key_id
+        .ok_or_else(|| NodeError::Environment("the store belongs to no controller".to_owned()))?;
     let controller_id = state.controller_id.clone();
     let controller_id = controller_id
         .ok_or_else(|| NodeError::Environment("the store belongs to no controller".to_owned()))?;

@@ -38,7 +38,11 @@ impl Directory {
             let all = directory.agents.len();
             directory.agents = those_that_fit(directory.agents);
             let told = directory.agents.len();
-            tracing::warn!(all, told, "the directory is larger than agents read: the last of it are left out");
+            tracing::warn!(
+                all,
+                told,
+                "the directory is larger than agents read: the last of it are left out"
+            );
             json = serde_json::to_vec(&directory).map_err(unwritten)?;
         }
         let json = Bytes::from(json);

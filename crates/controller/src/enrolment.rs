@@ -163,7 +163,7 @@ impl Controller {
     ) -> Result<Prepared, Refusal> {
         let (now, agent_id) = (self.clock.now(), petition.agent_id());
         let approval = self.check_challenge(petition, now).await?;
-        if *agent_id == self.controller_id {
+        if *agent_id == self.id {
             return Err(Refusal::IdTaken(agent_id.clone()));
         }
         let claim = Claim::read(&self.store, agent_id, petition.key_id).await?;

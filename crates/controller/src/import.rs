@@ -34,7 +34,9 @@ pub(crate) async fn registry(controller: &Controller, data_dir: &Path) -> Result
     let Some(bytes) = bytes else { return Ok(()) };
     let agents: BTreeMap<AgentId, Entry> = serde_json::from_slice(&bytes).map_err(|error| {
         let path = path.display();
-        NodeError::Environment(format!("{path} is damaged ({error}): restore it, or move it away to do without it"))
+        NodeError::Environment(format!(
+            "{path} is damaged ({error}): restore it, or move it away to do without it"
+        ))
     })?;
     let count = enter(controller, agents).await?;
     let imported = data_dir.join(format!("{FILE}.imported"));

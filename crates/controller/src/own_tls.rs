@@ -33,10 +33,11 @@ impl OwnTls {
     /// an async worker.
     pub(crate) fn open(controller: &Controller, config: &ControllerConfig) -> Result<Self, NodeError> {
         let now = controller.clock.now();
-        let key = TlsKey::load_or_generate(&KeyDir::open(&config.data_dir, config.passphrase.clone())?, KEY_FILE)?;
+        let key =
+            TlsKey::load_or_generate(&KeyDir::open(&config.data_dir, config.passphrase.clone())?, KEY_FILE)?;
         let mut names = config.tls_names.clone();
         names.push(config.listen.ip().to_string());
-        let (authority, controller_id) = (controller.tls.clone(), controller.controller_id.clone());
+        let (authority, controller_id) = (controller.tls.clone(), controller.id.clone());
         let provider = controller.provider;
         let chain = issue(&authority, &key, &controller_id, &names, provider, now)?;
         let server = ServerTls::new(&key, &chain)?;

@@ -63,7 +63,9 @@ impl FromArgMatches for ProgramArgs {
     }
 }
 
-async fn live(ProgramArgs(Told { controller: args, command }): ProgramArgs) -> Result<ExitCode, CommandError> {
+async fn live(
+    ProgramArgs(Told { controller: args, command }): ProgramArgs,
+) -> Result<ExitCode, CommandError> {
     let CommonArgs { headless, exec, .. } = &args.common;
     if *headless && exec.is_some() {
         let error = CommandError::usage("--headless reads no commands, and --exec brings some");
@@ -91,7 +93,8 @@ async fn once(
     let outcome = match command {
         ControllerCommand::Restore { file, revocations, seal_with } => {
             let sealing = Sealing { told: seal_with, of_keys: config.passphrase.clone() };
-            let report = restore(config, &file, revocations.as_deref(), sealing, &Clock::System, provider).await?;
+            let report =
+                restore(config, &file, revocations.as_deref(), sealing, &Clock::System, provider).await?;
             console.print(&restored(&report));
             Outcome::of(&report)
         }

@@ -105,9 +105,7 @@ impl Refusal {
                 let next = "send a PKCS#10 request signed by the card's TLS key";
                 (StatusCode::BAD_REQUEST, "bad_csr", next)
             }
-            Self::ControllersKey => {
-                (StatusCode::BAD_REQUEST, "key_taken", "make a key for the agent alone")
-            }
+            Self::ControllersKey => (StatusCode::BAD_REQUEST, "key_taken", "make a key for the agent alone"),
             Self::IdTaken(_) => (
                 StatusCode::CONFLICT,
                 "id_taken",
@@ -127,7 +125,8 @@ impl Refusal {
             }
             Self::NotEnrolled(_) => (StatusCode::NOT_FOUND, "not_enrolled", "run `setup`"),
             Self::TokenRequired => {
-                let next = "ask whoever runs the controller for one (`token AGENT`), and give it with --join-token";
+                let next =
+                    "ask whoever runs the controller for one (`token AGENT`), and give it with --join-token";
                 (StatusCode::FORBIDDEN, "token_required", next)
             }
             Self::Token(error) => return token_words(error),
@@ -182,7 +181,9 @@ fn request_words(error: &EnrolmentError) -> Words {
 fn token_words(error: &TokenError) -> Words {
     let next = "ask whoever runs the controller for a new one (`token AGENT`)";
     let (code, next) = match error {
-        TokenError::WrongAgent => ("token_for_another_agent", "use the token that was made for this agent id"),
+        TokenError::WrongAgent => {
+            ("token_for_another_agent", "use the token that was made for this agent id")
+        }
         TokenError::Expired => ("token_expired", next),
         TokenError::Spent => ("token_spent", next),
         _ => ("bad_token", next),

@@ -35,6 +35,8 @@ pub(crate) struct Serving {
     pub(crate) issued: AtomicU64,
     directory: Directory,
     limits: SourceLimits,
+    /// The same for whoever only reads: a guesser shall not keep the revocation list from those beside it.
+    reading: SourceLimits,
     /// How often one source may put a question to the operator.
     questions: SourceLimits,
     notices: mpsc::Sender<Enrolled>,
@@ -65,6 +67,7 @@ impl Serving {
             issued: AtomicU64::new(0),
             directory: Directory::default(),
             limits: SourceLimits::new(Rate::per_second(config.source_rate), clock()),
+            reading: SourceLimits::new(Rate::per_second(config.source_rate), clock()),
             questions: SourceLimits::new(QUESTIONS, clock()),
             notices,
             controller,
@@ -105,13 +108,13 @@ impl Serving {
 
     /// The certificates that are good now, as JSON.
     pub(crate) async fn agents(&self, source: IpAddr) -> Result<Bytes, ApiError> {
-        self.limits.admit(source)?;
+        self.reading.admit(source)?;
         self.directory.present(&self.controller).await.map_err(ApiError::internal)
     }
 
     /// The revocation list, as JSON.
     pub(crate) async fn revocations(&self, source: IpAddr, after: Option<u64>) -> Result<Bytes, ApiError> {
-        self.limits.admit(source)?;
+        self.reading.admit(source)?;
         self.lists.fetch(&self.controller, &self.held, after).await.map_err(ApiError::internal)
     }
 
@@ -139,14 +142,11 @@ impl Serving {
                     return Ok(Ok(Answer::Certified(response)));
                 }
                 Entered::Waiting(key) => {
-                    let decided = self.held.until(self.decided(&key)).await;
-                    match decided {
-                        Some(decided) => decided?,
-                        None => {
-                            self.count(petition, EnrolledBy::Approval, Outcome::Pending);
-                            return Ok(Ok(Answer::Pending));
-                        }
-                    }
+                    let Some(decided) = self.held.until(self.decided(&key)).await else {
+                        self.count(petition, EnrolledBy::Approval, Outcome::Pending);
+                        return Ok(Ok(Answer::Pending));
+                    };
+                    decided?;
                 }
                 Entered::Overtaken => {}
             }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -123,15 +123,27 @@ fn a_pipe_is_a_script_too() {
     }
 }
 
+/// Ends with the test, however that ends.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn commands_run_beside_a_controller_that_serves() {
     let dir = TempDir::new().unwrap();
-    let mut serving = program(dir.path())
+    let serving = program(dir.path())
         .args(["--headless", "--enrolment", "token"])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut log = BufReader::new(serving.stderr.take().unwrap()).lines();
+    let mut serving = Served(serving);
+    let mut log = BufReader::new(serving.0.stderr.take().unwrap()).lines();
     assert!(log.any(|line| line.unwrap().contains("controller serves")));
     let run = |arguments: &[&str]| program(dir.path()).args(arguments).output().unwrap();
     let token = run(&["token", "helper_agent_001", "--life", "1h", "--json"]);
@@ -150,7 +162,7 @@ fn commands_run_beside_a_controller_that_serves() {
             .split_whitespace()
             .filter(|word| word.bytes().all(|b| b.is_ascii_lowercase()))
             .count(),
-        25
+        24
     );
     let unknown = run(&["revoke", "nobody"]);
     assert_eq!(unknown.status.code(), Some(1));
@@ -164,8 +176,8 @@ fn commands_run_beside_a_controller_that_serves() {
         assert_eq!(run(arguments).status.code(), Some(2), "{arguments:?}");
     }
     assert!(run(&["audit", "verify"]).status.success());
-    let killed = Command::new("kill").arg(serving.id().to_string()).status().unwrap();
-    assert!(killed.success() && serving.wait().unwrap().success());
+    let killed = Command::new("kill").arg(serving.0.id().to_string()).status().unwrap();
+    assert!(killed.success() && serving.0.wait().unwrap().success());
 }
 
 #[test]

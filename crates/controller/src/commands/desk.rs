@@ -68,7 +68,11 @@ impl Desk {
             state.waiting.iter().find(|row| Some(&row.key) == state.shown.as_ref()).cloned()
         };
         let asking = asking.ok_or_else(|| {
-            CommandError::new("nothing_to_answer", "nobody waits for an answer", "`approvals` lists who waits")
+            CommandError::new(
+                "nothing_to_answer",
+                "nobody waits for an answer",
+                "`approvals` lists who waits",
+            )
         })?;
         let decided = controller.decide_on(&asking, decision).await;
         self.settle(&asking.key);

@@ -83,8 +83,8 @@ pub(crate) enum ControllerCommand {
     Backup {
         /// Where to
         file: PathBuf,
-        /// Where its passphrase comes from: prompt, file:PATH or credential:NAME [default: that of the keys]
-        #[arg(long, value_name = "SOURCE")]
+        /// Where its passphrase comes from
+        #[arg(long, value_name = "SOURCE", help = SEAL_WITH)]
         seal_with: Option<PassphraseSource>,
     },
     /// Read a backup back, while the controller is stopped
@@ -94,8 +94,8 @@ pub(crate) enum ControllerCommand {
         /// The latest revocation list: revocations.json from the data directory of any agent
         #[arg(long, value_name = "FILE")]
         revocations: Option<PathBuf>,
-        /// Where its passphrase comes from: prompt, file:PATH or credential:NAME [default: that of the keys]
-        #[arg(long, value_name = "SOURCE")]
+        /// Where its passphrase comes from
+        #[arg(long, value_name = "SOURCE", help = SEAL_WITH)]
         seal_with: Option<PassphraseSource>,
     },
     /// Wait until somebody asks to be enrolled, or has been
@@ -271,4 +271,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     if duration < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(duration) }
 }
 
+const SEAL_WITH: &str =
+    "Where its passphrase comes from: prompt, file:PATH or credential:NAME [default: that of the keys]";
 const HELP: &str = "Commands:\n{subcommands}\n\n`help COMMAND` says more about one.";

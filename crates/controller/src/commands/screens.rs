@@ -1,5 +1,6 @@
 //! The words and tables on the operator's screen, as pure functions. What comes from agents is filtered.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use a2a_core::text::shown;
@@ -13,8 +14,8 @@ use super::Operator;
 use crate::enrolment::Enrolled;
 use crate::node::{ControllerNode, ControllerStatus, ServingStatus};
 use crate::operator::{
-    AgentReport, AuditVerdict, BackupReport, InfoReport, RestoreReport, RotationReport, StandingReport, TokenReport,
-    TokenState, TokenSummary,
+    AgentReport, AuditVerdict, BackupReport, InfoReport, RestoreReport, RotationReport, StandingReport,
+    TokenReport, TokenState, TokenSummary,
 };
 use crate::store::{AgentStatus, ApprovalRow, AuditEntry, Decision};
 
@@ -53,7 +54,7 @@ impl Operator {
         let mut result = json!(who);
         if let Some(here) = &self.serving {
             let (address, ca_file) = (here.node.address(), here.node.ca_file());
-            screen.push_str(&format!("\nAddress:     {address}\nTLS root:    {}", ca_file.display()));
+            let _ = write!(screen, "\nAddress:     {address}\nTLS root:    {}", ca_file.display());
             result["address"] = json!(address);
             result["ca_file"] = json!(ca_file);
         }
@@ -236,7 +237,9 @@ pub(super) fn whole(verdict: &AuditVerdict) -> String {
     let entries = verdict.entries;
     match verdict.anchored {
         Some(anchored) => {
-            format!("✓ The audit is whole: {entries} entries, of which this data directory vouches for {anchored}.")
+            format!(
+                "✓ The audit is whole: {entries} entries, of which this data directory vouches for {anchored}."
+            )
         }
         None => format!("✓ The audit is whole: {entries} entries."),
     }
@@ -263,14 +266,15 @@ pub(crate) fn restored(report: &RestoreReport) -> String {
         agents.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     if !revoked.is_empty() {
-        text.push_str(&format!("\n  Revoked since the backup: {}", names(revoked)));
+        let _ = write!(text, "\n  Revoked since the backup: {}", names(revoked));
     }
     if !held.is_empty() {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\n  Held, since nobody can tell whether they were revoked since: {}\n  Say `reinstate AGENT` for each that \
              you trust.",
             names(held)
-        ));
+        );
     }
     text
 }

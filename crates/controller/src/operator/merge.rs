@@ -159,5 +159,9 @@ fn add_strangers(store: &mut Export, list: &RevocationList, now: UnixTime) {
         .chain(store.agents.iter().map(|agent| agent.key_id))
         .collect();
     let strangers = list.key_ids.iter().filter(|key_id| !known.contains(key_id));
-    store.revoked_keys.extend(strangers.map(|key_id| RevokedKey { key_id: *key_id, agent_id: None, revoked_at: now }));
+    store.revoked_keys.extend(strangers.map(|key_id| RevokedKey {
+        key_id: *key_id,
+        agent_id: None,
+        revoked_at: now,
+    }));
 }

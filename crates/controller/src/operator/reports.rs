@@ -78,7 +78,7 @@ impl Controller {
     pub(crate) fn who(&self) -> InfoReport {
         let active = self.active();
         InfoReport {
-            controller_id: self.controller_id.clone(),
+            controller_id: self.id.clone(),
             fingerprint: active.key_id,
             words: fingerprint::to_words(&active.key_id),
             successions: active.info.successions.len(),
@@ -90,7 +90,7 @@ impl Controller {
         let counts = self.store.counts(self.clock.now()).await?;
         let state = self.store.state().await?;
         Ok(ControllerStatus {
-            controller_id: self.controller_id.clone(),
+            controller_id: self.id.clone(),
             fingerprint: self.active().key_id,
             agents_enrolled: counts.agents,
             agents_valid: counts.valid,
@@ -109,7 +109,12 @@ impl Controller {
         let anchor: Option<AuditHead> = blocking(move || Ok(anchor.read()?)).await.map_err(fault)?;
         let report = self.store.verify_audit(anchor).await.map_err(fault)?;
         let anchored = anchor.map(|head| head.seq);
-        Ok(AuditVerdict { whole: report.flaw.is_none(), entries: report.entries, flaw: report.flaw, anchored })
+        Ok(AuditVerdict {
+            whole: report.flaw.is_none(),
+            entries: report.entries,
+            flaw: report.flaw,
+            anchored,
+        })
     }
 }
 
@@ -120,7 +125,9 @@ impl AgentReport {
         let expires_at = certificate.expires_at.min(certificate.agent_card.expires_at);
         let standing = match status {
             AgentStatus::Active if void.contains(&key_id) => "free",
-            AgentStatus::Active if now < expires_at && not_before.is_none_or(|time| issued_at >= time) => "valid",
+            AgentStatus::Active if now < expires_at && not_before.is_none_or(|time| issued_at >= time) => {
+                "valid"
+            }
             AgentStatus::Active => "expired",
             status => status.as_str(),
         };

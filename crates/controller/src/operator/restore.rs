@@ -10,7 +10,7 @@ use a2a_core::certificate::verify::TrustAnchor;
 use a2a_core::crypto::provider::Provider;
 use a2a_core::crypto::signature::KeyId;
 use a2a_core::time::UnixTime;
-use a2a_node::args::ControllerConfig;
+use a2a_node::args::{ControllerConfig, DatabaseUrl};
 use a2a_node::clock::Clock;
 use a2a_node::error::NodeError;
 use a2a_node::keys::KeyDir;
@@ -70,7 +70,7 @@ pub(crate) async fn restore(
     })
     .await
     .map_err(fault)?;
-    let database = Database::resolve(config.database.as_ref().map(|url| url.secret()), &config.data_dir);
+    let database = Database::resolve(config.database.as_ref().map(DatabaseUrl::secret), &config.data_dir);
     let audit_key = audit_key(&backup).map_err(fault)?;
     let store = Store::open(&database.map_err(fault)?, audit_key).await.map_err(fault)?;
     let report = import(&store, &keys, backup, list.as_ref(), &Anchor::new(&config.data_dir), now).await;
@@ -142,7 +142,8 @@ fn check_controller(backup: &Backup, controller_id: &AgentId) -> Result<(), Node
 fn check_keys(keys: &KeyDir, backup: &Backup) -> Result<(), NodeError> {
     let present = key_files(keys)?;
     let other_root = tls_root(keys)?.is_some_and(|root| root != backup.tls_root);
-    let other = backup.keys.iter().find(|(name, file)| present.get(*name).is_some_and(|there| there != *file));
+    let other =
+        backup.keys.iter().find(|(name, file)| present.get(*name).is_some_and(|there| there != *file));
     match other.map(|(name, _)| name.as_str()).or(other_root.then_some(ROOT_FILE)) {
         None => Ok(()),
         Some(name) => Err(NodeError::Environment(format!(

@@ -93,7 +93,9 @@ fn check(agent: &AgentRow, standing: Standing, key_is_void: bool) -> Result<(), 
             format!("{id} was reinstated for a new key, and its old one stays void"),
             "have the agent make a new key and enrol again",
         )),
-        Standing::Reinstated | Standing::ReinstatedForNewKey if status == AgentStatus::Active && !key_is_void => {
+        Standing::Reinstated | Standing::ReinstatedForNewKey
+            if status == AgentStatus::Active && !key_is_void =>
+        {
             let text = format!("{id} is not revoked");
             Err(CommandError::new("not_revoked", text, format!("`revoke {id}` comes first")))
         }

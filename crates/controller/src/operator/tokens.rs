@@ -108,7 +108,7 @@ impl Controller {
 
     /// A token for an id that has its key would buy nothing.
     async fn check_free(&self, agent_id: &AgentId) -> Result<(), CommandError> {
-        if *agent_id == self.controller_id {
+        if *agent_id == self.id {
             let text = format!("{agent_id} is the controller itself");
             return Err(CommandError::new("id_taken", text, "choose another agent id"));
         }
@@ -124,7 +124,9 @@ impl Controller {
             _ => Err(CommandError::new(
                 "id_taken",
                 format!("{agent_id} is enrolled: it renews with its key, and needs no token"),
-                format!("if the key is lost, say `revoke {agent_id}` and `reinstate {agent_id} --new-key` first"),
+                format!(
+                    "if the key is lost, say `revoke {agent_id}` and `reinstate {agent_id} --new-key` first"
+                ),
             )),
         }
     }

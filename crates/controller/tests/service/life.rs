@@ -135,7 +135,7 @@ fn divisible_by_three(key: &PublicKey) -> PublicKey {
     // The modulus ends before the exponent, an integer of five bytes with its header.
     let end = der.len() - 5;
     let sum: u32 = der[end - 256..end - 1].iter().map(|byte| u32::from(*byte)).sum();
-    let last = [1, 3, 5].into_iter().find(|last| (sum + last) % 3 == 0).unwrap();
+    let last = [1, 3, 5].into_iter().find(|last| (sum + last).is_multiple_of(3)).unwrap();
     der[end - 1] = u8::try_from(last).unwrap();
     PublicKey::from_spki_der(&der).unwrap()
 }

@@ -18,7 +18,7 @@ use a2a_core::agent_id::AgentId;
 use a2a_core::certificate::card::{AgentCard, AgentCertificate};
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::aws_lc::PROVIDER;
-use a2a_core::crypto::signature::{KeyId, PublicKey, Signature, Signer};
+use a2a_core::crypto::signature::{KeyId, PublicKey, Signature};
 use a2a_core::time::UnixTime;
 use a2a_core::wire::Hex;
 use a2a_test::keys::signing_key;
@@ -27,8 +27,6 @@ use sqlx::Executor;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-use super::agents::Counts;
-use super::certificates::CertificateRow;
 use super::chain::AuditReport;
 use super::*;
 
