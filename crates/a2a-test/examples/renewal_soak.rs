@@ -37,26 +37,16 @@ async fn main() {
     })
     .await;
     let (over, counts) = (Arc::new(AtomicBool::new(false)), Arc::new(Counts::default()));
-
-    let mut agents = Vec::new();
+    let mut nodes = Vec::new();
     for number in 0..AGENTS {
         let name: &'static str = format!("soak{number}").leak();
-        agents.push(world.agent_with(name, |settings| settings.config.accept = Accept::All).await);
-    }
-    let nodes: Vec<AgentNode> = agents.iter().map(|agent| agent.node.clone()).collect();
-    let mut sessions = Vec::new();
-    let mut drains = Vec::new();
-    for agent in agents {
-        drains.push(tokio::spawn(drain(agent, counts.clone(), over.clone())));
+        let agent = world.agent_with(name, |settings| settings.config.accept = Accept::All).await;
+        nodes.push(agent.node.clone());
+        tokio::spawn(drain(agent, counts.clone(), over.clone()));
     }
     // An agent takes no requests from the second in which it started.
     sleep(Duration::from_secs(2)).await;
-    for pair in nodes.chunks(2) {
-        let (one, other) = (&pair[0], &pair[1]);
-        let session = one.request(other.address(), other.agent_id(), "to soak", &|_| {}).await.unwrap();
-        one.key_exchange(session.session_id, &|_| {}).await.unwrap();
-        sessions.push(session.session_id);
-    }
+    let sessions = sessions(&nodes).await;
     let talking: Vec<_> = nodes
         .chunks(2)
         .zip(&sessions)
@@ -79,35 +69,45 @@ async fn main() {
     for task in talking {
         task.await.unwrap();
     }
-    let (expired, serials) = watching.await.unwrap();
+    let (elapsed, away) = (started.elapsed().as_secs(), (LIFE / 3).as_secs_f64());
+    let life = LIFE.as_secs();
+    println!(
+        "{AGENTS} agents, {elapsed} s, certificates of {life} s, controller away {outages} times for {away:.1} s"
+    );
+    judge(&nodes, &sessions, watching.await.unwrap(), &counts, elapsed / life);
+}
+
+/// Prints what has become of all, and panics if anything was lost.
+fn judge(
+    nodes: &[AgentNode],
+    sessions: &[Uuid],
+    (expired, serials): (usize, usize),
+    counts: &Counts,
+    lives: u64,
+) {
     let alive =
         |node: &AgentNode, session: &Uuid| node.sessions().iter().any(|entry| entry.session_id == *session);
-    let living = nodes
-        .chunks(2)
-        .zip(&sessions)
-        .filter(|(pair, session)| pair.iter().all(|node| alive(node, session)))
-        .count();
-    println!(
-        "{AGENTS} agents, {} s, certificates of {} s, controller away {outages} times for {:.1} s",
-        started.elapsed().as_secs(),
-        LIFE.as_secs(),
-        (LIFE / 3).as_secs_f64()
-    );
+    let pairs = nodes.chunks(2).zip(sessions);
+    let living = pairs.filter(|(pair, session)| pair.iter().all(|node| alive(node, session))).count();
+    let count = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
+    let (messages, failed, closed) = (count(&counts.messages), count(&counts.failed), count(&counts.closed));
     println!("  certificates  {serials} issued, {expired} ended before they were renewed");
-    println!(
-        "  sessions      {living} of {} alive on both sides, {} closed",
-        sessions.len(),
-        counts.closed.load(Ordering::SeqCst)
-    );
-    println!(
-        "  messages      {} delivered, {} failed",
-        counts.messages.load(Ordering::SeqCst),
-        counts.failed.load(Ordering::SeqCst)
-    );
-    let lost = counts.closed.load(Ordering::SeqCst) + counts.failed.load(Ordering::SeqCst);
-    assert_eq!((expired, lost, living), (0, 0, sessions.len()), "something was lost");
-    let lives = started.elapsed().as_secs() / LIFE.as_secs();
+    println!("  sessions      {living} of {} alive on both sides, {closed} closed", sessions.len());
+    println!("  messages      {messages} delivered, {failed} failed");
+    assert_eq!((expired, failed + closed, living), (0, 0, sessions.len()), "something was lost");
     assert!(serials as u64 > lives * AGENTS as u64, "{serials} certificates are too few for {lives} lives");
+}
+
+/// One with keys for each two neighbours.
+async fn sessions(nodes: &[AgentNode]) -> Vec<Uuid> {
+    let mut sessions = Vec::new();
+    for pair in nodes.chunks(2) {
+        let (one, other) = (&pair[0], &pair[1]);
+        let session = one.request(other.address(), other.agent_id(), "to soak", &|_| {}).await.unwrap();
+        one.key_exchange(session.session_id, &|_| {}).await.unwrap();
+        sessions.push(session.session_id);
+    }
+    sessions
 }
 
 /// Takes what the agent tells its person, and counts sessions that ended.

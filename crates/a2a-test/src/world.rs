@@ -59,11 +59,7 @@ impl World {
         Self::new("other controller", self.clock.clone(), |_| {}).await
     }
 
-    async fn new(
-        key_name: &'static str,
-        clock: Clock,
-        change: impl FnOnce(&mut ControllerConfig),
-    ) -> Self {
+    async fn new(key_name: &'static str, clock: Clock, change: impl FnOnce(&mut ControllerConfig)) -> Self {
         let dir = Arc::new(TempDir::new().unwrap());
         let mut config = ControllerConfig {
             passphrase: None,

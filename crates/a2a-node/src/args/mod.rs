@@ -215,7 +215,9 @@ mod tests {
     #[test]
     fn a_fingerprint_is_given_in_digits_or_in_words() {
         let words = format!("{}art", "abandon ".repeat(23));
-        for text in ["0".repeat(64), words.clone(), format!("  {}\n", words.to_uppercase().replace(' ', "  "))] {
+        for text in
+            ["0".repeat(64), words.clone(), format!("  {}\n", words.to_uppercase().replace(' ', "  "))]
+        {
             let config = resolved(&[&format!("--controller-fingerprint={text}")], false);
             assert_eq!(config.controller_fingerprint, Some(KeyId::from_bytes([0; 32])), "{text}");
         }

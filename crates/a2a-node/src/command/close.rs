@@ -34,7 +34,8 @@ pub(super) async fn close(
 ) -> Result<ClosedReport, CommandError> {
     console.print("[Closing session...]");
     let report = context.node.close(session_id).await?;
-    console.print(&format!("✓ Session closed. Keys cleared.{}", screens::unacknowledged(report.unacknowledged)));
+    console
+        .print(&format!("✓ Session closed. Keys cleared.{}", screens::unacknowledged(report.unacknowledged)));
     if !report.confirmed {
         console.print("  The peer has not confirmed it; on its side the session ends by time-out.");
     }
