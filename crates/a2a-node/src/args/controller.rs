@@ -42,7 +42,7 @@ pub struct ControllerArgs {
     #[arg(long, env = "A2A_TLS_NAME", value_name = "NAMES", value_delimiter = ',')]
     pub tls_name: Vec<String>,
 
-    /// The database: sqlite:PATH, or postgres://USER@HOST/NAME for several controllers at once
+    /// The database: `sqlite:PATH`, or `postgres://USER@HOST/NAME` for several controllers at once
     /// [default: controller.db in the data directory]
     #[arg(long, env = "A2A_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<DatabaseUrl>,
