@@ -3,6 +3,7 @@
 //! Whoever signs is a [`Signer`] to the rest of the program; that its key lies in a file is known here alone.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
 use a2a_core::crypto::provider::Provider;
@@ -54,7 +55,7 @@ impl Keys {
     /// Makes what is missing while no other controller that shares the directory does. Blocks until then.
     pub(crate) fn alone<T>(&self, make: impl FnOnce() -> Result<T, NodeError>) -> Result<T, NodeError> {
         let path = self.dir.path().join(LOCK_FILE);
-        let locked = File::options().create(true).truncate(false).write(true).open(&path);
+        let locked = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let lock = locked.and_then(|file| file.lock().map(|()| file));
         // Held until the end.
         let _lock = lock.map_err(|source| StoreError::Io { path, source })?;
