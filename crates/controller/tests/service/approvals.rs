@@ -1,11 +1,18 @@
 //! Enrolment that an operator approves or rejects.
 
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use a2a_core::certificate::enrolment::{EnrolmentRequest, EnrolmentResponse};
+use a2a_core::certificate::enrolment::{Challenge, ChallengeRequest, EnrolmentRequest, EnrolmentResponse};
 use a2a_core::wire::MAX_HANDSHAKE_BODY;
 use a2a_node::args::EnrolmentMode;
-use a2a_node::client::ClientError;
+use a2a_node::client::{ClientError, HttpsClient};
+use a2a_node::clock::Clock;
+use a2a_node::tls::client;
+use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::world::{Agent, TIMEOUT, World, code};
 
@@ -127,4 +134,53 @@ async fn a_token_saves_the_question() {
     let world = hasty().await;
     let token = world.token("helper").await;
     world.enrol_with(&Agent::new("helper"), &token).await.unwrap();
+}
+
+/// The program itself, whose script answers the question that is put on its screen.
+#[tokio::test]
+async fn a_script_waits_for_the_question_and_answers_it() {
+    let yes = ("y; wait enrolled; y", "nothing_to_answer", None);
+    // The answer needs a moment to get there before the program ends.
+    let no = ("n; wait enrolment --timeout 1s", "timeout", Some("approval_rejected"));
+    for (answers, end, outcome) in [yes, no] {
+        let dir = TempDir::new().unwrap();
+        let mut program = Command::new(env!("CARGO_BIN_EXE_controller"))
+            .env_clear()
+            .current_dir(dir.path())
+            .args(["--listen", "127.0.0.1:0", "--enrolment", "approve", "--json", "--exec"])
+            .arg(format!("wait enrolment; {answers}"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+        let address = next()["detail"]["address"].as_str().unwrap().to_owned();
+        let ca = fs::read_to_string(dir.path().join("certs/ca.pem")).unwrap();
+        let client = HttpsClient::new(client::rooted(&ca).unwrap()).unwrap();
+        let agent = Agent::new("helper");
+        let body = ChallengeRequest { agent_id: agent.id.clone() };
+        let url = |path: &str| format!("{address}{path}");
+        let challenge: Challenge = client
+            .post_json(&url("/controller/challenge"), &body, MAX_HANDSHAKE_BODY, TIMEOUT)
+            .await
+            .unwrap();
+        let request = agent.request(challenge.nonce, Clock::System.now());
+        let register = url("/controller/register");
+        let certified = client.post_json(&register, &request, MAX_HANDSHAKE_BODY, TIMEOUT).await;
+        let certified: Result<EnrolmentResponse, ClientError> = certified;
+        match outcome {
+            None => assert_eq!(certified.unwrap().certificate.agent_card.agent_id, agent.id),
+            Some(expected) => assert_eq!(code(certified), expected),
+        }
+        let rest: Vec<Value> = std::iter::from_fn(|| lines.next())
+            .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+            .collect();
+        let key_id = agent.key.public_key().key_id().to_string();
+        assert!(rest.iter().any(|line| line["event"] == "enrolment" && line["detail"]["key_id"] == key_id));
+        assert_eq!(rest.iter().any(|line| line["event"] == "enrolled"), outcome.is_none());
+        let last = rest.last().unwrap();
+        assert_eq!(last["error"]["code"], end, "one question, one answer: {rest:?}");
+        assert_eq!(program.wait().unwrap().code(), Some(1));
+    }
 }
