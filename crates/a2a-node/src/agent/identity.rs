@@ -192,7 +192,8 @@ impl Identity {
         let _one = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.revocations();
         let is_old_news = |known: &Revocations| {
-            known.number() == revocations.number() && known.list().this_update >= revocations.list().this_update
+            known.number() == revocations.number()
+                && known.list().this_update >= revocations.list().this_update
         };
         // Two controllers behind one address date the same list a little apart.
         if known.as_ref().is_some_and(is_old_news) {
