@@ -136,9 +136,17 @@ impl AgentNode {
     fn operations(&self) -> Operations {
         let state = self.state.clone();
         let readiness: Readiness = Arc::new(move || {
-            let identity = state.identity.credential(state.clock.now());
-            let result = identity.map(drop).map_err(|error| error.to_string());
-            Box::pin(ready(vec![Check { name: "identity", result }]))
+            let now = state.clock.now();
+            let credential = state.identity.credential(now);
+            let list = state.identity.revocations().ok_or_else(|| "none has been fetched yet".to_owned());
+            let checks = vec![
+                Check { name: "identity", result: credential.map(drop).map_err(|error| error.to_string()) },
+                Check {
+                    name: "revocation_list",
+                    result: list.and_then(|list| list.check_fresh(now).map_err(|error| error.to_string())),
+                },
+            ];
+            Box::pin(ready(checks))
         });
         Operations::new(self.state.metrics.clone(), self.state.config.metrics, readiness)
     }
