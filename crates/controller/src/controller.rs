@@ -24,7 +24,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::challenges::Challenges;
 use crate::import;
-use crate::keys::Keys;
+use crate::keys::{Found, Keys};
 use crate::secret::{ControllerSecret, SecretLabel};
 use crate::store::{Anchor, AuditKey, Change, Database, Event, Kept, Refusals, State, Store, StoreError};
 use crate::tls_authority::TlsAuthority;
@@ -71,12 +71,13 @@ impl Controller {
         // For the database, which may be made before anything else is.
         KeyDir::open(&config.data_dir, None)?;
         let keys = Keys { dir: KeyDir::open(&config.key_dir, passphrase.clone())?, provider };
-        let (secret, tls) = blocking({
+        let (secret, tls, found) = blocking({
             let (keys, id) = (keys.clone(), config.controller_id.clone());
             move || {
                 keys.alone(|| {
+                    let found = keys.found();
                     let secret = ControllerSecret::load_or_generate(&keys.dir, provider)?;
-                    Ok((secret, TlsAuthority::load_or_generate(&keys.dir, &id, now)?))
+                    Ok((secret, TlsAuthority::load_or_generate(&keys.dir, &id, now)?, found))
                 })
             }
         })
@@ -84,6 +85,7 @@ impl Controller {
         let database = config.database.as_ref().map(DatabaseUrl::secret);
         let database = Database::resolve(database, &config.data_dir)?;
         let store = Store::open(&database, AuditKey::new(secret.derive(SecretLabel::Audit))).await?;
+        check_secrets(&store, &keys, found).await?;
         let state = claimed(&store, &keys, &config.controller_id, now).await?;
         let active = activate(&store, &keys, &tls, &state).await?;
         let controller = Self {
@@ -184,6 +186,25 @@ impl Controller {
             is_news
         });
     }
+}
+
+/// Under secrets that were made a moment ago nobody may go on with a store that has an owner: the chain of its audit would
+/// break, and its agents know another TLS root. Another controller may have taken the store with these very secrets.
+async fn check_secrets(store: &Store, keys: &Keys, found: Found) -> Result<(), NodeError> {
+    let State { controller_id: Some(owner), key_id: Some(key_id), .. } = store.state().await? else {
+        return Ok(());
+    };
+    let shares_them = !found.identity && keys.load(key_id).is_ok();
+    if found.missing.is_empty() || shares_them {
+        return Ok(());
+    }
+    let dir = keys.dir.path().display();
+    keys.drop_new(&found)?;
+    Err(NodeError::Environment(format!(
+        "the database is that of {owner}, whose keys are not all in {dir}: copy {} there from a controller that has them, or \
+         name their directory with --key-dir",
+        Keys::FILES
+    )))
 }
 
 /// Takes a new store for this controller; finds out whose an old one is.

@@ -13,6 +13,9 @@ use a2a_node::identity_key;
 use a2a_node::keys::KeyDir;
 use a2a_node::store::StoreError;
 
+use crate::secret::SECRET_FILE;
+use crate::tls_authority::{KEY_FILE as ROOT_KEY_FILE, ROOT_FILE};
+
 /// The directory of keys, and who reads them.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
@@ -20,7 +23,31 @@ pub(crate) struct Keys {
     pub(crate) provider: Provider,
 }
 
+/// What lay in the directory before anything was made.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) identity: bool,
+    /// The files of secrets that were missing.
+    pub(crate) missing: Vec<&'static str>,
+}
+
 impl Keys {
+    /// What a second controller needs of the first.
+    pub(crate) const FILES: &str = "controller*.key, controller.secret, tls_root.key and tls_root.pem";
+
+    /// What is there.
+    pub(crate) fn found(&self) -> Found {
+        let has = |file: &str| self.dir.path().join(file).exists();
+        let missing = [SECRET_FILE, ROOT_KEY_FILE].into_iter().filter(|file| !has(file)).collect();
+        Found { identity: has(FIRST_FILE), missing }
+    }
+
+    /// Takes away what was made in vain.
+    pub(crate) fn drop_new(&self, found: &Found) -> Result<(), StoreError> {
+        let root = found.missing.contains(&ROOT_KEY_FILE).then_some(ROOT_FILE);
+        found.missing.iter().copied().chain(root).try_for_each(|file| self.dir.remove(file))
+    }
+
     /// The key of a controller that has certified nobody yet: the file is read, or made.
     pub(crate) fn first(&self) -> Result<Arc<dyn Signer>, NodeError> {
         Ok(identity_key::load_or_generate(&self.dir, FIRST_FILE, self.provider)?)
@@ -37,8 +64,8 @@ impl Keys {
         }
         let dir = self.dir.path().display();
         Err(NodeError::Environment(format!(
-            "the controller's key {key_id} is not in {dir}: copy {own_file} there from the controller that made it, or \
-             restore {FIRST_FILE} from a backup"
+            "the controller's key {key_id} is not in {dir}: copy {own_file}, or {FIRST_FILE} if it is the \
+             first, there from the controller that made it, or restore it from a backup"
         )))
     }
 

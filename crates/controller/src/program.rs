@@ -5,7 +5,7 @@ use std::future::pending;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use a2a_node::args::{CommonArgs, ControllerArgs, ControllerConfig};
+use a2a_node::args::{CommonArgs, ControllerArgs, ControllerConfig, DatabaseUrl};
 use a2a_node::clock::Clock;
 use a2a_node::console::{Console, ConsoleOptions};
 use a2a_node::program::{StopSignals, launch};
@@ -17,6 +17,7 @@ use crate::commands::{ControllerCommand, Desk, Here, Line, Operator, greeting, r
 use crate::controller::Controller;
 use crate::node::ControllerNode;
 use crate::operator::{Sealing, fault, restore};
+use crate::store::Database;
 
 /// The whole program: parses the command line and serves, or runs the one command that stands there.
 pub fn run() -> ExitCode {
@@ -99,6 +100,7 @@ async fn once(
             Outcome::of(&report)
         }
         command => {
+            require_controller(config)?;
             let controller = Arc::new(Controller::open(config, Clock::System, provider).await?);
             let operator = Operator { controller: controller.clone(), serving: None };
             let outcome = command.run(&operator, &console).await;
@@ -110,6 +112,17 @@ async fn once(
     console.print_json(&json!({ "command": name, "ok": true, "result": outcome.result() }));
     console.close();
     Ok(ExitCode::SUCCESS)
+}
+
+/// A command does not make a controller: in a directory that was mistyped it would speak for one that nobody runs.
+fn require_controller(config: &ControllerConfig) -> Result<(), CommandError> {
+    let database = config.database.as_ref().map(DatabaseUrl::secret);
+    let database = Database::resolve(database, &config.data_dir).map_err(fault)?;
+    if database.may_exist() {
+        return Ok(());
+    }
+    let next = "name its directory with --data-dir, or start one: `controller` without a command";
+    Err(CommandError::new("no_controller", format!("there is no controller in {database}"), next))
 }
 
 async fn serve(args: &ControllerArgs, config: ControllerConfig) -> Result<ExitCode, CommandError> {

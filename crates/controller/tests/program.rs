@@ -82,6 +82,8 @@ fn what_is_refused_is_said_on_stderr_with_what_to_do() {
     assert!(code == 1 && words.contains("enrolment is open"), "{code} {words}");
     let (code, words) = refused(&["--listen", "127.0.0.1:0", "--headless", "--exec", "info"]);
     assert!(code == 2 && words.contains("--headless"), "{code} {words}");
+    let (code, words) = refused(&["token", "helper"]);
+    assert!(code == 1 && words.contains("no controller") && words.contains("--data-dir"), "{code} {words}");
     let (code, words) = refused(&["--listen", "here"]);
     assert!(code == 2 && words.contains("--listen"), "{code} {words}");
     let (code, _) = refused(&["--listen", "127.0.0.1:0", "--exec", "dance; info"]);
@@ -184,6 +186,7 @@ fn commands_run_beside_a_controller_that_serves() {
 fn an_audit_that_was_cut_is_found_out_with_1() {
     let dir = TempDir::new().unwrap();
     let run = |arguments: &[&str]| program(dir.path()).args(arguments).output().unwrap();
+    assert!(run(&["--exec", "info"]).status.success(), "makes the controller");
     assert!(run(&["token", "one"]).status.success());
     let database = dir.path().join("data/controller/controller.db");
     let before = fs::read(&database).unwrap();

@@ -21,6 +21,7 @@ use super::report::{RenewalFailure, RenewalReport};
 use super::trust::TIMEOUT;
 use crate::error::NodeError;
 use crate::event::Event;
+use crate::metrics::Outcome;
 
 impl AgentNode {
     /// Has the certificate renewed now; with `new_key`, for a key that is made for it and takes the present one's place.
@@ -119,8 +120,12 @@ impl AgentNode {
 
     async fn renew_unasked(self) {
         match self.renew(false).await {
-            Ok(report) => self.tell(Event::Renewed(report)).await,
+            Ok(report) => {
+                self.state.metrics.renewal(Outcome::Done);
+                self.tell(Event::Renewed(report)).await;
+            }
             Err(error) => {
+                self.state.metrics.renewal(Outcome::Failed);
                 tracing::warn!(%error, "the certificate is not renewed yet");
                 let life = self.state.identity.certificate().map_or(Duration::ZERO, |certificate| {
                     certificate.expires_at.since(certificate.issued_at)

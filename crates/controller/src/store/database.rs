@@ -27,6 +27,14 @@ impl Database {
     pub(crate) fn resolve(option: Option<&str>, data_dir: &Path) -> Result<Self, StoreError> {
         option.map_or_else(|| Ok(Self::Sqlite(data_dir.join(FILE))), str::parse)
     }
+
+    /// Whether there may be something in it. Whether there is, a server has to be asked.
+    pub(crate) fn may_exist(&self) -> bool {
+        match self {
+            Self::Sqlite(path) => path.exists(),
+            Self::Postgres(_) => true,
+        }
+    }
 }
 
 impl FromStr for Database {

@@ -97,5 +97,5 @@ async fn a_store_is_one_controllers() {
     config.controller_id = "controller_001".parse().unwrap();
     config.key_dir = world.dir.path().join("other keys");
     let refused = ControllerNode::start(config, world.clock.clone(), provider()).await.unwrap_err();
-    assert!(refused.to_string().contains("copy controller-"), "{refused}");
+    assert!(refused.to_string().contains("copy controller*.key"), "{refused}");
 }

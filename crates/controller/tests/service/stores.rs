@@ -9,6 +9,7 @@ use a2a_core::wire::MAX_HANDSHAKE_BODY;
 use a2a_node::args::EnrolmentMode;
 use a2a_node::client::ClientError;
 use a2a_test::postgres::Postgres;
+use controller::ControllerNode;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -107,6 +108,30 @@ async fn without_the_new_key_a_controller_is_not_ready_and_certifies_nothing() {
         let (from, to) = (first.config.key_dir.join(&file), second.config.key_dir.join(&file));
         std::fs::copy(from, to).unwrap();
         second.renew(&agent).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_controller_without_the_others_secrets_does_not_start_and_makes_none() {
+    for first in worlds().await {
+        let mut config = first.config.clone();
+        config.data_dir = first.dir.path().join("stranger");
+        config.key_dir = first.dir.path().join("own keys");
+        let start = || async {
+            let started = ControllerNode::start(config.clone(), first.clock.clone(), provider()).await;
+            started.map(drop).unwrap_err().to_string()
+        };
+        let refused = start().await;
+        assert!(refused.contains("controller.secret"), "{refused}");
+        // The identity key alone is not enough.
+        std::fs::copy(first.config.key_dir.join("controller.key"), config.key_dir.join("controller.key"))
+            .unwrap();
+        let refused = start().await;
+        assert!(refused.contains("controller.secret"), "{refused}");
+        for file in ["controller.secret", "tls_root.key", "tls_root.pem"] {
+            assert!(!config.key_dir.join(file).exists(), "{file}");
+        }
+        assert_eq!(first.command("audit verify").await["whole"], true);
     }
 }
 
