@@ -198,7 +198,8 @@ pub(super) fn standing(report: &StandingReport) -> String {
 pub(super) fn rotated(report: &RotationReport) -> String {
     format!(
         "✓ The controller certifies under a new key; agents follow by themselves.\n  Fingerprint: {}\n  Former key:  {}, \
-         good until {}\n  Other controllers without a common key directory need its file, too.",
+         good until {}\n  Other controllers without a common key directory need its file, too.\n  \
+         Make a backup: an older one would bring the former key back.",
         report.fingerprint,
         report.former_key_id,
         shown_time(report.former_until)
