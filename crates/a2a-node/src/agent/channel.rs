@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use super::AgentNode;
 use super::outbox::{Outbox, Outgoing};
 use super::sessions::Entry;
-use crate::client::HttpsClient;
+use crate::client::peer::PeerClient;
 use crate::error::NodeError;
 use crate::event::ReceivedMessage;
 
@@ -41,7 +41,7 @@ pub(crate) struct Peer {
     /// The newest that it has shown.
     pub(crate) certificate: VerifiedCertificate,
     /// Reaches the peer, and nobody else: its TLS key is pinned.
-    pub(crate) client: HttpsClient,
+    pub(crate) client: PeerClient,
 }
 
 /// How much has passed.
@@ -80,7 +80,7 @@ pub(crate) enum Received {
 }
 
 impl Channel {
-    pub(crate) fn new(session: Session, client: HttpsClient, now: UnixTime) -> Self {
+    pub(crate) fn new(session: Session, client: PeerClient, now: UnixTime) -> Self {
         let Session { info, sealer, opener, rekey } = session;
         let counts = Counts::default();
         counts.frames_received.store(opener.received(), Ordering::Relaxed);

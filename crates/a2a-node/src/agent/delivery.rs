@@ -8,9 +8,10 @@ use std::time::Duration;
 use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, encode_frames};
 use a2a_core::session::{Ack, CloseReason, ClosingSealer, Frame, Sealer, SessionError};
 use a2a_core::wire;
+use axum::body::Bytes;
 
 use super::AgentNode;
-use super::channel::{Channel, Peer};
+use super::channel::Channel;
 use super::outbox::Step;
 use super::report::CloseCause;
 use super::sessions::Entry;
@@ -82,12 +83,17 @@ async fn confirm_close(channel: &Channel, closing: ClosingSealer, frame: &Frame)
 }
 
 /// Sends the same bytes until there is an answer, a few times.
-async fn post(channel: &Channel, path: &str, content_type: &str, body: Vec<u8>) -> Result<Answer, Failure> {
+async fn post(
+    channel: &Channel,
+    path: &'static str,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Result<Answer, Failure> {
+    let body = body.into();
     let mut waits = RETRY_WAITS.iter();
     loop {
-        let Peer { certificate, client } = channel.peer();
-        let url = certificate.address().join(path);
-        let sent = client.post_bytes(&url, content_type, body.clone(), MAX_ACK, TIMEOUT).await;
+        let client = channel.peer().client;
+        let sent = client.post(path, content_type, body.clone(), MAX_ACK, TIMEOUT).await;
         let reason = match sent {
             Ok(answer) => return Ok(answer),
             Err(ClientError::Api { status, code, error, .. })

@@ -11,6 +11,7 @@ use a2a_core::handshake::messages::{DecidedBy, Established, KeyExchangeReply, Re
 use a2a_core::handshake::{HandshakeError, Step};
 use a2a_core::session::Session;
 use a2a_core::wire::{self, MAX_CERTIFICATE, MAX_HANDSHAKE_BODY};
+use axum::body::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -18,7 +19,7 @@ use uuid::Uuid;
 use super::AgentNode;
 use super::report::{CloseCause, OnProgress, Progress, SessionReport};
 use super::sessions::{Entry, NotAdded, Stage};
-use crate::client::{ClientError, HttpsClient};
+use crate::client::{ClientError, HttpsClient, JSON};
 use crate::error::{NodeError, SETUP_THERE};
 use crate::metrics::{Outcome, Role};
 use crate::tls::client as trust_in;
@@ -132,12 +133,12 @@ impl AgentNode {
         request: &Request,
     ) -> Result<Response, NodeError> {
         let client = self.state.peers.client(peer)?;
-        let url = peer.address().join("/agent/communicate/request");
         let body = serde_json::to_vec(request).map_err(|error| NodeError::Environment(error.to_string()))?;
+        let body = Bytes::from(body);
         let started = tokio::time::Instant::now();
         while started.elapsed() < REQUEST_LIFETIME + GRACE {
             let answer = client
-                .post_bytes(&url, JSON, body.clone(), MAX_HANDSHAKE_BODY, ANSWER_TIMEOUT)
+                .post(REQUEST, JSON, body.clone(), MAX_HANDSHAKE_BODY, ANSWER_TIMEOUT)
                 .await
                 .map_err(|error| call_failed(error, peer))?;
             if answer.status != 202 {
@@ -230,10 +231,9 @@ impl AgentNode {
         message: &(impl Serialize + Sync),
     ) -> Result<T, NodeError> {
         let client = self.state.peers.client(peer)?;
-        let url = peer.address().join("/agent/communicate/keyexchange");
-        match client.post_json(&url, message, MAX_HANDSHAKE_BODY, EXCHANGE_TIMEOUT).await {
+        match client.post_json(KEY_EXCHANGE, message, MAX_HANDSHAKE_BODY, EXCHANGE_TIMEOUT).await {
             Err(ClientError::Unreachable(_) | ClientError::Timeout) => {
-                client.post_json(&url, message, MAX_HANDSHAKE_BODY, EXCHANGE_TIMEOUT).await
+                client.post_json(KEY_EXCHANGE, message, MAX_HANDSHAKE_BODY, EXCHANGE_TIMEOUT).await
             }
             other => other,
         }
@@ -291,7 +291,8 @@ fn unintelligible(peer: &VerifiedCertificate, error: &wire::WireError) -> NodeEr
     NodeError::Handshake { peer: peer.agent_id().clone(), reason: error.to_string() }
 }
 
-const JSON: &str = "application/json";
+const REQUEST: &str = "/agent/communicate/request";
+const KEY_EXCHANGE: &str = "/agent/communicate/keyexchange";
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than a peer holds a request before it says `pending`.

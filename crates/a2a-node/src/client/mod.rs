@@ -1,14 +1,17 @@
-//! The HTTPS client: bounded in time and size, and willing to follow nobody elsewhere.
+//! The HTTPS clients: bounded in time and size, and willing to follow nobody elsewhere. [`HttpsClient`] is for the
+//! controller and for strangers, [`peer::PeerClient`] for a peer whose key is known.
 //!
-//! Whom it believes is the TLS configuration's affair ([`crate::tls::client`]). It takes no redirects, no proxy from
-//! the environment and no compressed answers, and keeps connections open for the next call.
+//! Whom they believe is the TLS configuration's affair ([`crate::tls::client`]). They take no redirects, no proxy from
+//! the environment and no compressed answers, and keep connections open for the next call.
 
-use std::error::Error as _;
+pub(crate) mod peer;
+
 use std::io;
 use std::time::Duration;
 
 use a2a_core::text::shown;
 use a2a_core::wire;
+use axum::body::Bytes;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, Response, redirect};
 use rustls::{CertificateError, ClientConfig};
@@ -28,10 +31,8 @@ pub struct HttpsClient(Client);
 pub struct Answer {
     /// The HTTP status, from 200 to 299.
     pub status: u16,
-    /// What the body is declared to be; empty if it is not said.
-    pub content_type: String,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 impl HttpsClient {
@@ -119,19 +120,17 @@ pub enum ClientError {
 }
 
 async fn answer(request: RequestBuilder, limit: usize, timeout: Duration) -> Result<Answer, ClientError> {
-    let mut response = request.timeout(timeout).send().await.map_err(connection_error)?;
+    let mut response = request.timeout(timeout).send().await.map_err(call_error)?;
     let status = response.status();
     if !status.is_success() {
         return Err(api_error(status.as_u16(), &read(&mut response, MAX_ERROR).await?));
     }
-    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type = content_type.unwrap_or_default().to_owned();
-    Ok(Answer { status: status.as_u16(), content_type, body: read(&mut response, limit).await? })
+    Ok(Answer { status: status.as_u16(), body: read(&mut response, limit).await?.into() })
 }
 
 async fn read(response: &mut Response, limit: usize) -> Result<Vec<u8>, ClientError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(connection_error)? {
+    while let Some(chunk) = response.chunk().await.map_err(call_error)? {
         if body.len() + chunk.len() > limit {
             return Err(ClientError::BadAnswer(format!("longer than {limit} bytes")));
         }
@@ -161,24 +160,25 @@ fn api_error(status: u16, body: &[u8]) -> ClientError {
     }
 }
 
-fn connection_error(error: reqwest::Error) -> ClientError {
-    if error.is_timeout() {
-        return ClientError::Timeout;
-    }
-    if let Some(reason) = tls_reason(&error) {
+fn call_error(error: reqwest::Error) -> ClientError {
+    if error.is_timeout() { ClientError::Timeout } else { connection_error(&error.without_url()) }
+}
+
+/// What became of a connection, said by the innermost error: `connection refused`, after layers of `client error`.
+fn connection_error(error: &(dyn std::error::Error + 'static)) -> ClientError {
+    if let Some(reason) = tls_reason(error) {
         return ClientError::Tls(reason);
     }
-    let mut reason = String::new();
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
-    while let Some(error) = cause {
-        if broke_off(error) {
+    let mut innermost = error;
+    loop {
+        if broke_off(innermost) {
             return ClientError::Unreachable("the connection broke off".to_owned());
         }
-        // The innermost error says it best: `connection refused`, after layers of `client error`.
-        reason = error.to_string();
-        cause = error.source();
+        match innermost.source() {
+            Some(cause) => innermost = cause,
+            None => return ClientError::Unreachable(innermost.to_string()),
+        }
     }
-    ClientError::Unreachable(if reason.is_empty() { error.without_url().to_string() } else { reason })
 }
 
 /// Whether the other side has gone in the middle of it, which every layer says in words of its own.
@@ -196,8 +196,8 @@ fn broke_off(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// What TLS had against the server, if it was TLS.
-fn tls_reason(error: &reqwest::Error) -> Option<String> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+fn tls_reason(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
     while let Some(error) = cause {
         match error.downcast_ref::<rustls::Error>() {
             Some(rustls::Error::InvalidCertificate(CertificateError::Other(judgement))) => {
@@ -218,7 +218,7 @@ fn filtered(text: &str) -> String {
     shown(&text[..end]).into_owned()
 }
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Bytes of an HTTP/2 answer's header.
