@@ -32,8 +32,20 @@ impl Debug for AeadKey {
 
 /// An AEAD under one key. The caller sees to it that no nonce comes twice.
 pub trait Aead: Debug + Send + Sync {
+    /// Encrypts `buffer` in place; the tag belongs behind it.
+    fn seal_detached(
+        &self,
+        nonce: &[u8; NONCE_LEN],
+        aad: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<[u8; TAG_LEN], CryptoError>;
+
     /// Encrypts `buffer` in place and appends the tag of [`TAG_LEN`] bytes.
-    fn seal(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut Vec<u8>) -> Result<(), CryptoError>;
+    fn seal(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut Vec<u8>) -> Result<(), CryptoError> {
+        let tag = self.seal_detached(nonce, aad, buffer)?;
+        buffer.extend_from_slice(&tag);
+        Ok(())
+    }
 
     /// Decrypts `buffer` in place and cuts the tag off; on [`CryptoError::BadTag`] the buffer is emptied.
     fn open(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut Vec<u8>) -> Result<(), CryptoError>;

@@ -7,7 +7,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::frame::{Direction, FrameType, associated_data};
 use crate::crypto::CryptoError;
-use crate::crypto::aead::{Aead, AeadKey, KEY_LEN, NONCE_LEN};
+use crate::crypto::aead::{Aead, AeadKey, KEY_LEN, NONCE_LEN, TAG_LEN};
 use crate::crypto::kdf::{KdfLabel, Secret};
 use crate::crypto::provider::Provider;
 use crate::time::UnixTime;
@@ -89,18 +89,17 @@ impl Epoch {
             || now.since(self.began) >= policy.age.saturating_mul(factor)
     }
 
-    /// Seals `payload` in place.
+    /// Seals `payload` in place; the tag belongs behind it.
     pub(super) fn seal(
         &mut self,
         (session_id, direction): (Uuid, Direction),
         (seq, frame_type): (u64, FrameType),
-        payload: &mut Vec<u8>,
-    ) -> Result<(), CryptoError> {
+        payload: &mut [u8],
+    ) -> Result<[u8; TAG_LEN], CryptoError> {
         let aad = associated_data(session_id, direction, self.number, seq, frame_type);
-        let length = payload.len() as u64;
-        self.aead.seal(&self.nonce(seq), &aad, payload)?;
-        self.count(length);
-        Ok(())
+        let tag = self.aead.seal_detached(&self.nonce(seq), &aad, payload)?;
+        self.count(payload.len() as u64);
+        Ok(tag)
     }
 
     /// Opens `ciphertext` in place; nothing changes unless its tag verifies.

@@ -1,12 +1,14 @@
 //! The sending half of a session.
 
 use uuid::Uuid;
+use zeroize::Zeroize;
 
 use super::close::{Close, CloseReason};
 use super::epoch::{Epoch, RekeyPolicy};
-use super::frame::{Ack, Direction, Frame, FrameType, acknowledged_data};
+use super::frame::{Ack, Direction, Frame, FrameType, acknowledged_data, push_header};
 use super::rekey::DirectionKeys;
 use super::{SessionError, epoch};
+use crate::crypto::aead::TAG_LEN;
 use crate::crypto::kdf::Secret;
 use crate::crypto::provider::Provider;
 use crate::handshake::key_schedule::DirectionSecrets;
@@ -66,8 +68,45 @@ impl Sealer {
         payload: Vec<u8>,
         now: UnixTime,
     ) -> Result<Frame, SessionError> {
-        if payload.len() > MAX_PLAINTEXT {
-            return Err(SessionError::TooLong(payload.len()));
+        self.make_ready(payload.len(), now)?;
+        let mut payload = payload;
+        let (seq, tag) = self.seal_next(frame_type, &mut payload)?;
+        payload.extend_from_slice(&tag);
+        let epoch = self.epoch.number();
+        Ok(Frame { session_id: self.session_id, epoch, seq, frame_type, ciphertext: payload.into() })
+    }
+
+    /// As [`Sealer::seal`], behind the frames in `body`, which [`begin_frames`](super::frame::begin_frames) has begun: for
+    /// many payloads at once. Returns the frame's sequence number. On an error `body` is as it was.
+    pub fn seal_into(
+        &mut self,
+        body: &mut Vec<u8>,
+        frame_type: FrameType,
+        payload: &[u8],
+        now: UnixTime,
+    ) -> Result<u64, SessionError> {
+        self.make_ready(payload.len(), now)?;
+        let start = body.len();
+        push_header(body, (self.epoch.number(), self.next_seq, frame_type), payload.len() + TAG_LEN);
+        let payload_at = body.len();
+        body.extend_from_slice(payload);
+        match self.seal_next(frame_type, &mut body[payload_at..]) {
+            Ok((seq, tag)) => {
+                body.extend_from_slice(&tag);
+                Ok(seq)
+            }
+            Err(error) => {
+                body[start..].zeroize();
+                body.truncate(start);
+                Err(error)
+            }
+        }
+    }
+
+    /// Checks that another frame of `length` bytes may be sealed, and goes on to the next epoch if it is time.
+    fn make_ready(&mut self, length: usize, now: UnixTime) -> Result<(), SessionError> {
+        if length > MAX_PLAINTEXT {
+            return Err(SessionError::TooLong(length));
         }
         if self.next_seq >= MAX_SAFE_INTEGER {
             return Err(SessionError::Exhausted);
@@ -75,16 +114,18 @@ impl Sealer {
         if self.epoch.is_spent(&self.policy, 1, now) {
             self.epoch = self.epoch.updated(now)?;
         }
-        let (seq, mut payload) = (self.next_seq, payload);
-        self.epoch.seal((self.session_id, self.direction), (seq, frame_type), &mut payload)?;
+        Ok(())
+    }
+
+    fn seal_next(
+        &mut self,
+        frame_type: FrameType,
+        payload: &mut [u8],
+    ) -> Result<(u64, [u8; TAG_LEN]), SessionError> {
+        let seq = self.next_seq;
+        let tag = self.epoch.seal((self.session_id, self.direction), (seq, frame_type), payload)?;
         self.next_seq += 1;
-        Ok(Frame {
-            session_id: self.session_id,
-            epoch: self.epoch.number(),
-            seq,
-            frame_type,
-            ciphertext: payload.into(),
-        })
+        Ok((seq, tag))
     }
 
     /// Takes keys of a fresh exchange for every frame from the next one on.

@@ -22,6 +22,11 @@ impl Base64 {
         &self.0
     }
 
+    /// Appends the base64 to `text`.
+    pub(crate) fn append_to(&self, text: &mut String) {
+        BASE64.encode_append(&self.0, text);
+    }
+
     /// The bytes, without a copy.
     pub fn into_vec(self) -> Vec<u8> {
         self.0

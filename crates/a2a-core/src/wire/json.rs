@@ -31,6 +31,18 @@ pub fn from_json<T: DeserializeOwned + Serialize>(bytes: &[u8], limit: usize) ->
     Ok(value)
 }
 
+/// As [`from_json`], in one pass, for what is a single object of strings and numbers, where serde lets pass nothing but
+/// an array in the object's place.
+pub(crate) fn from_flat_json<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, WireError> {
+    if bytes.len() > limit {
+        return Err(WireError::TooLarge { limit, found: bytes.len() });
+    }
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(WireError::NotCanonical);
+    }
+    serde_json::from_slice(bytes).map_err(|error| WireError::Json(error.to_string()))
+}
+
 /// The canonical JSON of `value` (RFC 8785): the bytes that are signed and hashed.
 /// Integers beyond [`MAX_SAFE_INTEGER`] would be rounded, so no signed type may hold one.
 pub fn canonical_json<T: Serialize>(value: &T) -> Result<Vec<u8>, WireError> {

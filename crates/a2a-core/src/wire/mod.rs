@@ -12,6 +12,7 @@ use thiserror::Error;
 
 pub use base64::Base64;
 pub use hex::Hex;
+pub(crate) use json::from_flat_json;
 pub use json::{canonical_json, canonical_json_without, from_json, present, safe_u64};
 
 /// Why bytes from outside, or a value of ours, did not fit the encoding.

@@ -19,7 +19,7 @@ use super::{
     LOW_ORDER_POINT, ML_KEM_768_CIPHERTEXT_LEN, Provider, require_canonical,
 };
 use crate::crypto::CryptoError;
-use crate::crypto::aead::{Aead, AeadKey, NONCE_LEN};
+use crate::crypto::aead::{Aead, AeadKey, NONCE_LEN, TAG_LEN};
 use crate::crypto::signature::{PublicKey, Signer, SigningKey};
 
 /// The one value of [`AwsLc`].
@@ -170,11 +170,16 @@ impl Debug for AesGcm {
 }
 
 impl Aead for AesGcm {
-    fn seal(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut Vec<u8>) -> Result<(), CryptoError> {
+    fn seal_detached(
+        &self,
+        nonce: &[u8; NONCE_LEN],
+        aad: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<[u8; TAG_LEN], CryptoError> {
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        self.0
-            .seal_in_place_append_tag(nonce, Aad::from(aad), buffer)
-            .map_err(|_| CryptoError::Library("AES-256-GCM sealing failed"))
+        let sealed = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), buffer);
+        let tag = sealed.ok().and_then(|tag| tag.as_ref().try_into().ok());
+        tag.ok_or(CryptoError::Library("AES-256-GCM sealing failed"))
     }
 
     fn open(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut Vec<u8>) -> Result<(), CryptoError> {

@@ -25,7 +25,7 @@ use super::{
     LOW_ORDER_POINT, Provider, require_canonical,
 };
 use crate::crypto::CryptoError;
-use crate::crypto::aead::{Aead, AeadKey, NONCE_LEN};
+use crate::crypto::aead::{Aead, AeadKey, NONCE_LEN, TAG_LEN};
 use crate::crypto::signature::{PublicKey, Signer, SigningKey};
 
 /// The one value of [`RustCrypto`].
@@ -170,10 +170,14 @@ impl Debug for AesGcm {
 }
 
 impl Aead for AesGcm {
-    fn seal(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut Vec<u8>) -> Result<(), CryptoError> {
-        self.0
-            .encrypt_in_place(&(*nonce).into(), aad, buffer)
-            .map_err(|_| CryptoError::Library("AES-256-GCM sealing failed"))
+    fn seal_detached(
+        &self,
+        nonce: &[u8; NONCE_LEN],
+        aad: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<[u8; TAG_LEN], CryptoError> {
+        let sealed = self.0.encrypt_inout_detached(&(*nonce).into(), aad, buffer.into());
+        sealed.map(Into::into).map_err(|_| CryptoError::Library("AES-256-GCM sealing failed"))
     }
 
     fn open(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], buffer: &mut Vec<u8>) -> Result<(), CryptoError> {
