@@ -192,12 +192,6 @@ pub enum NodeError {
         /// Who.
         peer: AgentId,
     },
-    /// Too many messages wait to be sent already.
-    #[error("too many messages to {peer} wait to be sent")]
-    QueueFull {
-        /// Who.
-        peer: AgentId,
-    },
     /// The peer has not acknowledged in time. The message is kept, and sent again before the next one.
     #[error("{peer} has not acknowledged the message: {reason}")]
     Unacknowledged {
@@ -275,7 +269,6 @@ impl NodeError {
             Self::NoKeys { .. } => "no_keys",
             Self::WrongStage(_) => "wrong_stage",
             Self::SessionEnded { .. } => "session_ended",
-            Self::QueueFull { .. } => "queue_full",
             Self::Unacknowledged { .. } => "unacknowledged",
             Self::TooLong { .. } => "too_long",
             Self::Environment(_) => "environment",
@@ -314,7 +307,6 @@ impl NodeError {
             Self::NoKeys { .. } => "run `keyexchange` first",
             Self::WrongStage(_) => "`sessions` shows where it stands",
             Self::SessionEnded { .. } => "`request` a new session",
-            Self::QueueFull { .. } => "wait for those to arrive, then send again",
             Self::TooLong { .. } => "send it in parts",
             _ => return None,
         })

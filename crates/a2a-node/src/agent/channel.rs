@@ -107,63 +107,76 @@ impl Channel {
         entry: &Arc<Entry>,
         frames: Vec<Frame>,
     ) -> Result<Received, SessionError> {
+        let is_large = frames.iter().map(|frame| frame.ciphertext.as_bytes().len()).sum::<usize>() >= LARGE;
+        let mut frames = frames.into_iter();
         let mut guard = self.opener.lock().await;
-        let opener = guard.as_mut().ok_or(SessionError::BadFrame)?;
         let mut progress = false;
-        for frame in frames {
+        loop {
             if entry.is_over() {
                 return Err(SessionError::BadFrame);
             }
             let now = node.state.clock.now();
-            match opener.open(frame, now) {
-                Ok(Opened::Duplicate) => {}
-                Ok(Opened::New { frame_type, seq, payload }) => {
-                    self.counts.frames_received.store(opener.received(), Ordering::Relaxed);
-                    entry.touch(now);
-                    self.deliver(node, entry, opener, (frame_type, seq, payload)).await?;
-                }
-                Ok(Opened::Closed { close, missing }) => {
+            let mut opener = guard.take().ok_or(SessionError::BadFrame)?;
+            let run = if is_large {
+                let opening = move || {
+                    let run = open_run(&mut opener, &mut frames, now);
+                    (opener, frames, run)
+                };
+                let opened = node.state.pool.run(opening).await;
+                let (opener, rest, run) =
+                    opened.map_err(|_| SessionError::BadContent("opening was given up"))?;
+                (*guard, frames) = (Some(opener), rest);
+                run
+            } else {
+                let run = open_run(&mut opener, &mut frames, now);
+                *guard = Some(opener);
+                run
+            };
+            let opener = guard.as_mut().ok_or(SessionError::BadFrame)?;
+            if run.progress {
+                progress = true;
+                self.counts.frames_received.store(opener.received(), Ordering::Relaxed);
+                entry.touch(now);
+            }
+            self.deliver(node, entry, run.texts, now).await;
+            match run.stop {
+                None => return Ok(Received::Acknowledged(opener.acknowledge())),
+                Some(Ok(Opened::Closed { close, missing })) => {
                     let ack = opener.acknowledge();
                     *guard = None;
                     return Ok(Received::Closed { ack, close, missing });
                 }
-                Err(error) if progress && !error.is_fatal() => {
+                Some(Ok(Opened::New { frame_type: FrameType::Rekey, payload, .. })) => {
+                    self.rekey_received(node, entry, opener, payload).await?;
+                }
+                Some(Ok(Opened::New { frame_type: FrameType::Certificate, payload, .. })) => {
+                    self.certificate_received(node, entry, &payload).await?;
+                }
+                Some(Ok(_)) => return Err(SessionError::BadContent("no use for this type here")),
+                Some(Err(error)) if progress && !error.is_fatal() => {
                     let session = self.info.session_id;
                     tracing::debug!(%error, %session, "the rest of a body is not taken");
-                    break;
+                    return Ok(Received::Acknowledged(opener.acknowledge()));
                 }
-                Err(error) => return Err(error),
+                Some(Err(error)) => return Err(error),
             }
-            progress = true;
         }
-        Ok(Received::Acknowledged(opener.acknowledge()))
     }
 
     async fn deliver(
         &self,
         node: &AgentNode,
         entry: &Arc<Entry>,
-        opener: &mut Opener,
-        (frame_type, seq, payload): (FrameType, u64, Vec<u8>),
-    ) -> Result<(), SessionError> {
-        match frame_type {
-            FrameType::Text => {
-                let text = String::from_utf8(payload).map_err(|_| SessionError::BadContent("text"))?;
-                self.counts.messages_received.fetch_add(1, Ordering::Relaxed);
-                let from = self.info.peer.agent_id().clone();
-                let received_at = node.state.clock.now();
-                node.message_received(
-                    entry,
-                    ReceivedMessage { session_id: self.info.session_id, from, seq, text, received_at },
-                )
-                .await;
-                Ok(())
+        texts: Vec<(u64, String)>,
+        received_at: UnixTime,
+    ) {
+        for (seq, text) in texts {
+            if entry.is_over() {
+                return;
             }
-            FrameType::Rekey => self.rekey_received(node, entry, opener, payload).await,
-            FrameType::Certificate => self.certificate_received(node, entry, &payload).await,
-            FrameType::Data | FrameType::Confirm | FrameType::Close => {
-                Err(SessionError::BadContent("no use for this type here"))
-            }
+            self.counts.messages_received.fetch_add(1, Ordering::Relaxed);
+            let (session_id, from) = (self.info.session_id, self.info.peer.agent_id().clone());
+            node.message_received(entry, ReceivedMessage { session_id, from, seq, text, received_at }).await;
         }
     }
 
@@ -183,8 +196,9 @@ impl Channel {
             opener.switch(keys, now)?;
         }
         if let Some(payload) = reply {
-            let outgoing = Outgoing { switch: send_with, ..Outgoing::new(FrameType::Rekey, payload) };
-            self.outbox.push(node, entry, outgoing);
+            let switch = send_with.map(Box::new);
+            let outgoing = Outgoing { switch, ..Outgoing::new(FrameType::Rekey, payload) };
+            self.outbox.push_kept(node, entry, outgoing);
         }
         if complete {
             self.keys_made_at.store(now.as_secs(), Ordering::Relaxed);
@@ -228,7 +242,7 @@ impl Channel {
         match wire::canonical_json(certificate) {
             Ok(payload) => {
                 rekey.renew_local(newest.clone());
-                self.outbox.push(node, entry, Outgoing::new(FrameType::Certificate, payload));
+                self.outbox.push_kept(node, entry, Outgoing::new(FrameType::Certificate, payload));
             }
             Err(error) => tracing::warn!(%error, "this agent's certificate cannot be sent"),
         }
@@ -250,7 +264,7 @@ impl Channel {
         let (begun, _in_order) = with_rekey(node, rekey, Rekey::begin).await?;
         let failed = |error: SessionError| NodeError::Environment(error.to_string());
         if let Some(payload) = begun.map_err(failed)? {
-            self.outbox.push(node, entry, Outgoing::new(FrameType::Rekey, payload));
+            self.outbox.push_kept(node, entry, Outgoing::new(FrameType::Rekey, payload));
         }
         Ok(())
     }
@@ -271,6 +285,37 @@ impl Channel {
     }
 }
 
+/// A run of texts out of a body.
+struct Run {
+    texts: Vec<(u64, String)>,
+    /// Whether a frame was taken, or had been before.
+    progress: bool,
+    /// What ended the run, unless the body did: a frame of another type, or why one was not taken.
+    stop: Option<Result<Opened, SessionError>>,
+}
+
+/// Opens frames up to the first that is no text.
+fn open_run(opener: &mut Opener, frames: &mut std::vec::IntoIter<Frame>, now: UnixTime) -> Run {
+    let mut run = Run { texts: Vec::with_capacity(frames.len()), progress: false, stop: None };
+    for frame in frames {
+        let opened = opener.open(frame, now);
+        run.progress |= opened.is_ok();
+        match opened {
+            Ok(Opened::Duplicate) => {}
+            Ok(Opened::New { frame_type: FrameType::Text, seq, payload }) => match String::from_utf8(payload)
+            {
+                Ok(text) => run.texts.push((seq, text)),
+                Err(_) => run.stop = Some(Err(SessionError::BadContent("text"))),
+            },
+            other => run.stop = Some(other),
+        }
+        if run.stop.is_some() {
+            break;
+        }
+    }
+    run
+}
+
 /// Works on the exchange where a core is free, and gives the lock back with what has come of it.
 async fn with_rekey<T: Send + 'static>(
     node: &AgentNode,
@@ -279,3 +324,6 @@ async fn with_rekey<T: Send + 'static>(
 ) -> Result<(T, OwnedMutexGuard<Rekey>), NodeError> {
     node.state.pool.run(move || (work(&mut rekey), rekey)).await
 }
+
+/// From so many bytes on, opening a body takes long enough to hold up an async worker.
+const LARGE: usize = 128 * 1024;

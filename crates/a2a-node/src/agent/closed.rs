@@ -28,11 +28,11 @@ impl Closed {
         }
     }
 
-    /// The answer, if the last of these frames is the one that ended the session.
-    pub(crate) fn repeated(&self, session_id: Uuid, frames: &[Frame]) -> Option<Ack> {
+    /// The answer, if this is the frame that ended the session.
+    pub(crate) fn repeated(&self, session_id: Uuid, close: &Frame) -> Option<Ack> {
         let closed = self.lock();
         let last = closed.get(&session_id)?;
-        (frames.last() == Some(&last.close)).then(|| last.ack.clone())
+        (*close == last.close).then(|| last.ack.clone())
     }
 
     pub(crate) fn sweep(&self, now: UnixTime) {

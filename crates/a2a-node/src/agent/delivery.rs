@@ -1,11 +1,12 @@
-//! Sends what an outbox holds: a body at a time, each a few times, until nothing waits.
+//! Sends what an outbox holds: a body at a time, each a few times, until nothing waits. While one is on its way, the next
+//! whole batch is sealed.
 //!
 //! What goes into a body and what becomes of it is the outbox's affair.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, encode_frames};
+use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, decode_frames};
 use a2a_core::session::{Ack, CloseReason, ClosingSealer, Frame, Sealer, SessionError};
 use a2a_core::wire;
 use axum::body::Bytes;
@@ -15,17 +16,17 @@ use super::channel::Channel;
 use super::outbox::Step;
 use super::report::CloseCause;
 use super::sessions::Entry;
-use crate::client::{Answer, ClientError};
+use crate::client::{Answer, ClientError, JSON};
 
 /// Sends until nothing waits. One of these runs for a channel at a time.
 pub(super) async fn run(node: AgentNode, entry: Arc<Entry>) {
     let Some(channel) = entry.channel.get() else { return };
     while !entry.is_over() {
-        let outcome = match channel.outbox.next(&node) {
-            Step::Send(frames) => send(channel, &frames).await.and_then(|ack| {
-                entry.touch(node.state.clock.now());
-                channel.outbox.acknowledge(&ack, &node, channel)
-            }),
+        let outcome = match channel.outbox.next(entry.session_id, node.state.clock.now()) {
+            Step::Send { body, is_single } => {
+                send_and_seal_ahead(&node, &entry, channel, body, is_single).await
+            }
+            Step::Seal => seal(&node, &entry).await,
             Step::Close { sealer, reason, done } => {
                 // Nobody may be waiting any more.
                 let _ = done.send(close(&node, channel, *sealer, reason).await);
@@ -36,7 +37,7 @@ pub(super) async fn run(node: AgentNode, entry: Arc<Entry>) {
         };
         match outcome {
             Ok(()) => {}
-            Err(Failure::Unreachable(reason)) => return channel.outbox.rest(reason, node.state.clock.now()),
+            Err(Failure::Unreachable(reason)) => return channel.outbox.rest(&reason, node.state.clock.now()),
             Err(Failure::Lost(reason)) => {
                 tracing::warn!(%reason, session = %channel.info.session_id, "session lost");
                 return node.end(&entry, CloseCause::Lost, 0).await;
@@ -68,17 +69,48 @@ impl From<SessionError> for Failure {
     }
 }
 
-async fn send(channel: &Channel, frames: &[Frame]) -> Result<Ack, Failure> {
-    let (content_type, body) = match frames {
-        [frame] => ("application/json", json(frame)?),
-        frames => (FRAMES_MEDIA_TYPE, encode_frames(channel.info.session_id, frames)),
+async fn send_and_seal_ahead(
+    node: &AgentNode,
+    entry: &Arc<Entry>,
+    channel: &Channel,
+    body: Bytes,
+    is_single: bool,
+) -> Result<(), Failure> {
+    let sending = send(channel, body, is_single);
+    let (ack, sealed) = if channel.outbox.has_whole_batch() {
+        tokio::join!(sending, seal(node, entry))
+    } else {
+        (sending.await, Ok(()))
     };
-    let answer = post(channel, "/agent/communicate/send", content_type, body).await?;
-    read_ack(&answer)
+    let ack = ack?;
+    entry.touch(node.state.clock.now());
+    channel.outbox.acknowledge(&ack, node, channel)?;
+    sealed
+}
+
+/// Seals a batch where a core is free.
+async fn seal(node: &AgentNode, entry: &Arc<Entry>) -> Result<(), Failure> {
+    let (entry, now) = (entry.clone(), node.state.clock.now());
+    let sealing = node.state.pool.run(move || match entry.channel.get() {
+        Some(channel) => channel.outbox.seal(entry.session_id, now),
+        None => Ok(()),
+    });
+    Ok(sealing.await.map_err(|error| Failure::Lost(error.to_string()))??)
+}
+
+/// A single frame of a moderate size goes as JSON, which people and simple programs can read.
+async fn send(channel: &Channel, body: Bytes, is_single: bool) -> Result<Ack, Failure> {
+    let (content_type, body) = if is_single && body.len() <= MAX_JSON {
+        let frames = decode_frames(&body).map_err(|error| Failure::Lost(error.to_string()))?;
+        (JSON, frames.iter().map(Frame::to_json).collect::<String>().into())
+    } else {
+        (FRAMES_MEDIA_TYPE, body)
+    };
+    read_ack(&post(channel, "/agent/communicate/send", content_type, body).await?)
 }
 
 async fn confirm_close(channel: &Channel, closing: ClosingSealer, frame: &Frame) -> Result<(), Failure> {
-    let answer = post(channel, "/agent/communicate/close", "application/json", json(frame)?).await?;
+    let answer = post(channel, "/agent/communicate/close", JSON, frame.to_json().into()).await?;
     Ok(closing.accept(&read_ack(&answer)?)?)
 }
 
@@ -87,9 +119,8 @@ async fn post(
     channel: &Channel,
     path: &'static str,
     content_type: &'static str,
-    body: impl Into<Bytes>,
+    body: Bytes,
 ) -> Result<Answer, Failure> {
-    let body = body.into();
     let mut waits = RETRY_WAITS.iter();
     loop {
         let client = channel.peer().client;
@@ -108,14 +139,12 @@ async fn post(
     }
 }
 
-fn json(frame: &Frame) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(frame).map_err(|error| Failure::Lost(error.to_string()))
-}
-
 fn read_ack(answer: &Answer) -> Result<Ack, Failure> {
     wire::from_json(&answer.body, MAX_ACK).map_err(|error| Failure::Lost(error.to_string()))
 }
 
+/// Bytes of a single frame in binary form up to which it goes as JSON.
+const MAX_JSON: usize = 8 * 1024;
 /// Bytes of an acknowledgement.
 const MAX_ACK: usize = 1024;
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use a2a_core::session::{CloseReason, FrameType, Session};
+use a2a_core::session::{CloseReason, Session};
 use a2a_core::wire::MAX_PLAINTEXT;
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::AgentNode;
 use super::channel::Channel;
-use super::outbox::{Outgoing, Undelivered};
+use super::outbox::Outgoing;
+use super::receipt::{Acknowledged, Receipt, Undelivered};
 use super::report::{CloseCause, ClosedReport, DeliveryReport};
 use super::sessions::Entry;
 use crate::error::NodeError;
@@ -20,23 +20,48 @@ use crate::metrics::{Direction, Outcome, Role};
 
 impl AgentNode {
     /// Sends a text and waits for the peer's authenticated acknowledgement.
-    pub async fn send(&self, session_id: Uuid, text: &str) -> Result<DeliveryReport, NodeError> {
-        if text.len() > MAX_PLAINTEXT {
-            return Err(NodeError::TooLong { found: text.len(), limit: MAX_PLAINTEXT });
-        }
+    pub async fn send(&self, session_id: Uuid, text: impl Into<String>) -> Result<DeliveryReport, NodeError> {
         let entry = self.session(session_id)?;
+        let sent = self.deliver(&entry, [text.into()]).await?;
+        Ok(DeliveryReport { session_id, to: entry.peer.agent_id().clone(), seq: sent.last_seq })
+    }
+
+    /// Sends texts in their order, taking one after the other as there is room, and waits until the peer has acknowledged
+    /// all of them. Says how many they were. On an error, some may have arrived.
+    pub async fn send_all(
+        &self,
+        session_id: Uuid,
+        texts: impl IntoIterator<Item = String, IntoIter: Send> + Send,
+    ) -> Result<u64, NodeError> {
+        let entry = self.session(session_id)?;
+        Ok(self.deliver(&entry, texts).await?.count)
+    }
+
+    async fn deliver(
+        &self,
+        entry: &Arc<Entry>,
+        texts: impl IntoIterator<Item = String, IntoIter: Send> + Send,
+    ) -> Result<Acknowledged, NodeError> {
         let peer = entry.peer.agent_id().clone();
         let Some(channel) = entry.channel.get() else { return Err(NodeError::NoKeys { peer }) };
-        let (done, delivered) = oneshot::channel();
-        let outgoing = Outgoing { done: Some(done), ..Outgoing::new(FrameType::Text, text.into()) };
-        channel.outbox.push(self, &entry, outgoing);
-        match delivered.await.unwrap_or(Err(Undelivered::Ended)) {
-            Ok(seq) => {
-                self.state.messages_sent.fetch_add(1, Ordering::Relaxed);
-                Ok(DeliveryReport { session_id, to: peer, seq })
+        let receipt = Receipt::new();
+        for text in texts {
+            if text.len() > MAX_PLAINTEXT {
+                return Err(NodeError::TooLong { found: text.len(), limit: MAX_PLAINTEXT });
+            }
+            receipt.expect_one();
+            let outgoing = Outgoing { receipt: Some(receipt.clone()), ..Outgoing::text(text) };
+            channel.outbox.push(self, entry, outgoing).await;
+            if receipt.has_failed() {
+                break;
+            }
+        }
+        match receipt.outcome().await {
+            Ok(acknowledged) => {
+                self.state.messages_sent.fetch_add(acknowledged.count, Ordering::Relaxed);
+                Ok(acknowledged)
             }
             Err(Undelivered::Ended) => Err(NodeError::SessionEnded { peer }),
-            Err(Undelivered::Full) => Err(NodeError::QueueFull { peer }),
             Err(Undelivered::Unreachable(reason)) => Err(NodeError::Unacknowledged { peer, reason }),
             Err(Undelivered::NotSent(reason)) => Err(NodeError::PeerUnreachable {
                 address: channel.peer().certificate.address().to_string(),
@@ -138,7 +163,7 @@ impl AgentNode {
         let reply = answers.then(|| self.state.agent.reply(&message.from, &message.text)).flatten();
         self.tell(Event::MessageReceived(message)).await;
         if let (Some(text), Some(channel)) = (reply, entry.channel.get()) {
-            channel.outbox.push(self, entry, Outgoing::new(FrameType::Text, text.into_bytes()));
+            channel.outbox.push(self, entry, Outgoing::text(text)).await;
         }
     }
 

@@ -21,6 +21,7 @@ mod closed;
 mod delivery;
 mod messages;
 mod outbox;
+mod receipt;
 mod sessions;
 mod sweep;
 mod upkeep;

@@ -1,41 +1,60 @@
 //! What waits to be sent over a session: one request in flight, and everything that gathers meanwhile goes
 //! with the next one, so throughput grows with the load while a single message leaves at once. `delivery` sends it.
 //!
-//! A frame is sealed once. Until it is acknowledged the same bytes are sent again, first by a few retries,
-//! then before whatever is sent next. What was sealed and never acknowledged ends with the session.
+//! A frame is sealed once, straight into the body that carries it. Until it is acknowledged the same bytes are sent again,
+//! first by a few retries, then before whatever is sent next. What was sealed and never acknowledged ends with the session.
+//!
+//! Whoever puts something in takes the lock of `waiting` alone, and never waits while something is sealed. Where both locks
+//! are taken, that of `sending` is first.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use a2a_core::session::frame::encoded_len;
-use a2a_core::session::{Ack, CloseReason, DirectionKeys, Frame, FrameType, Sealer, SessionError};
+use a2a_core::session::frame::{FRAME_OVERHEAD, begin_frames, skip_frames};
+use a2a_core::session::{Ack, CloseReason, DirectionKeys, FrameType, Sealer, SessionError};
 use a2a_core::time::UnixTime;
-use a2a_core::wire::MAX_SEND_BODY;
-use tokio::sync::oneshot;
+use axum::body::Bytes;
+use tokio::sync::{Notify, oneshot};
+use uuid::Uuid;
 
 use super::AgentNode;
 use super::channel::Channel;
 use super::delivery::{self, Failure};
+use super::receipt::{Receipt, Undelivered};
 use super::sessions::Entry;
 use crate::metrics::Direction;
 
 /// The sending side of a channel.
 #[derive(Debug)]
-pub(crate) struct Outbox(Mutex<Queue>);
+pub(crate) struct Outbox {
+    waiting: Mutex<Waiting>,
+    sending: Mutex<Sending>,
+    /// Told when there may be room again.
+    room: Notify,
+}
 
-#[derive(Debug)]
-struct Queue {
-    /// Gone once the close frame is sealed or the session has ended.
-    sealer: Option<Sealer>,
-    waiting: VecDeque<Outgoing>,
-    /// Sealed, sent, not acknowledged; in order.
-    unacknowledged: VecDeque<Sealed>,
+/// Not sealed yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    queue: VecDeque<Outgoing>,
+    /// Of all payloads in the queue.
+    bytes: usize,
     /// Asked for: seal the close frame once everything before it has been acknowledged.
     close: Option<(CloseReason, oneshot::Sender<bool>)>,
+    /// Nothing more is taken: the session has ended.
+    is_over: bool,
     running: bool,
     /// When the peer last gave no answer.
-    rested_at: UnixTime,
+    rested_at: Option<UnixTime>,
+}
+
+#[derive(Debug)]
+struct Sending {
+    /// Gone once the close frame is sealed or the session has ended.
+    sealer: Option<Sealer>,
+    /// Sealed, sent, not acknowledged; in order.
+    batches: VecDeque<Batch>,
     /// Texts that had not been acknowledged when the session ended.
     never_acknowledged: u64,
 }
@@ -46,75 +65,93 @@ pub(crate) struct Outgoing {
     pub(crate) frame_type: FrameType,
     pub(crate) payload: Vec<u8>,
     /// Keys for all that comes after this frame.
-    pub(crate) switch: Option<DirectionKeys>,
+    pub(crate) switch: Option<Box<DirectionKeys>>,
     /// Who wants to know what became of it.
-    pub(crate) done: Option<oneshot::Sender<Result<u64, Undelivered>>>,
+    pub(crate) receipt: Option<Arc<Receipt>>,
+}
+
+/// Frames that go in one body.
+#[derive(Debug)]
+struct Batch {
+    /// In binary form.
+    body: Bytes,
+    frames: VecDeque<Sealed>,
 }
 
 #[derive(Debug)]
 struct Sealed {
-    frame: Frame,
-    done: Option<oneshot::Sender<Result<u64, Undelivered>>>,
-}
-
-/// What became of a message that was not delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Undelivered {
-    /// The peer gives no answer. The message has been sealed: it is kept, and sent again before the next one.
-    Unreachable(String),
-    /// The peer gives no answer to what was sent before. The message has not been sealed, and is dropped.
-    NotSent(String),
-    /// The session has ended.
-    Ended,
-    /// The queue is full.
-    Full,
+    seq: u64,
+    /// Where in the body it ends.
+    end: usize,
+    frame_type: FrameType,
+    receipt: Option<Arc<Receipt>>,
 }
 
 impl Outgoing {
     pub(crate) fn new(frame_type: FrameType, payload: Vec<u8>) -> Self {
-        Self { frame_type, payload, switch: None, done: None }
+        Self { frame_type, payload, switch: None, receipt: None }
     }
 
-    /// Nobody would make it again, so it is neither refused for want of room nor dropped.
+    pub(crate) fn text(text: String) -> Self {
+        Self::new(FrameType::Text, text.into_bytes())
+    }
+
+    /// Nobody would make it again, so it neither waits for room nor is dropped.
     fn is_kept(&self) -> bool {
         matches!(self.frame_type, FrameType::Rekey | FrameType::Certificate)
     }
 
     fn fail(self, reason: Undelivered) {
-        if let Some(done) = self.done {
-            // Nobody may be waiting any more.
-            let _ = done.send(Err(reason));
+        if let Some(receipt) = self.receipt {
+            receipt.fail(reason);
         }
     }
 }
 
 impl Outbox {
     pub(crate) fn new(sealer: Sealer) -> Self {
-        Self(Mutex::new(Queue {
-            sealer: Some(sealer),
-            waiting: VecDeque::new(),
-            unacknowledged: VecDeque::new(),
-            close: None,
-            running: false,
-            rested_at: UnixTime::from_secs(0),
-            never_acknowledged: 0,
-        }))
+        let sending = Sending { sealer: Some(sealer), batches: VecDeque::new(), never_acknowledged: 0 };
+        Self { waiting: Mutex::default(), sending: Mutex::new(sending), room: Notify::new() }
     }
 
-    /// Puts something into the queue and sees to it that the queue is being emptied.
-    pub(crate) fn push(&self, node: &AgentNode, entry: &Arc<Entry>, outgoing: Outgoing) {
-        let mut queue = self.lock();
-        if queue.sealer.is_none() || queue.close.is_some() {
-            return outgoing.fail(Undelivered::Ended);
+    /// Puts something into the queue, when there is room, and sees to it that the queue is being emptied.
+    pub(crate) async fn push(&self, node: &AgentNode, entry: &Arc<Entry>, mut outgoing: Outgoing) {
+        loop {
+            // Listens before it looks: room that comes in between is not missed.
+            let mut room = std::pin::pin!(self.room.notified());
+            room.as_mut().enable();
+            match self.try_push(node, entry, outgoing) {
+                Ok(()) => return,
+                Err(refused) => outgoing = refused,
+            }
+            room.await;
         }
-        if queue.waiting.len() >= MAX_WAITING && !outgoing.is_kept() {
-            return outgoing.fail(Undelivered::Full);
+    }
+
+    /// The same for what does not wait for room: messages of a fresh exchange, and certificates.
+    pub(crate) fn push_kept(&self, node: &AgentNode, entry: &Arc<Entry>, outgoing: Outgoing) {
+        if let Err(outgoing) = self.try_push(node, entry, outgoing) {
+            tracing::error!(frame_type = ?outgoing.frame_type, "something that is kept was left out");
+        }
+    }
+
+    fn try_push(&self, node: &AgentNode, entry: &Arc<Entry>, outgoing: Outgoing) -> Result<(), Outgoing> {
+        let mut waiting = self.waiting();
+        if waiting.is_over || waiting.close.is_some() {
+            outgoing.fail(Undelivered::Ended);
+            return Ok(());
+        }
+        let is_full = waiting.queue.len() >= MAX_WAITING || waiting.bytes >= MAX_WAITING_BYTES;
+        if is_full && !outgoing.is_kept() {
+            return Err(outgoing);
         }
         if outgoing.frame_type == FrameType::Certificate {
-            queue.drop_outdated_certificate();
+            waiting.drop_outdated_certificate();
         }
-        queue.waiting.push_back(outgoing);
-        queue.run(node, entry);
+        waiting.bytes += outgoing.payload.len();
+        waiting.queue.push_back(outgoing);
+        waiting.run(node, entry);
+        Ok(())
     }
 
     /// Closes the session after everything before has been acknowledged. Says whether the peer has confirmed
@@ -125,36 +162,36 @@ impl Outbox {
         entry: &Arc<Entry>,
         reason: CloseReason,
     ) -> Option<oneshot::Receiver<bool>> {
-        let mut queue = self.lock();
-        if queue.sealer.is_none() || queue.close.is_some() {
+        let mut waiting = self.waiting();
+        if waiting.is_over || waiting.close.is_some() {
             return None;
         }
         let (done, confirmed) = oneshot::channel();
-        queue.close = Some((reason, done));
-        queue.run(node, entry);
+        waiting.close = Some((reason, done));
+        waiting.run(node, entry);
+        drop(waiting);
+        self.room.notify_waiters();
         Some(confirmed)
     }
 
     /// Tries again to deliver a certificate, now and then: it has to arrive before the former one ends, whether anything
     /// is said or not.
     pub(crate) fn retry_certificate(&self, node: &AgentNode, entry: &Arc<Entry>) {
-        let mut queue = self.lock();
-        let sealed = queue.unacknowledged.iter().map(|sealed| sealed.frame.frame_type);
-        let mut types = sealed.chain(queue.waiting.iter().map(|outgoing| outgoing.frame_type));
-        let is_due = types.any(|frame_type| frame_type == FrameType::Certificate)
-            && node.state.clock.now().since(queue.rested_at) >= REST;
-        if is_due {
-            queue.run(node, entry);
+        let (sending, mut waiting) = (self.sending(), self.waiting());
+        let sealed = sending.batches.iter().flat_map(|batch| &batch.frames).map(|sealed| sealed.frame_type);
+        let mut types = sealed.chain(waiting.queue.iter().map(|outgoing| outgoing.frame_type));
+        let has_rested = |at: UnixTime| node.state.clock.now().since(at) >= REST;
+        if types.any(|frame_type| frame_type == FrameType::Certificate)
+            && waiting.rested_at.is_none_or(has_rested)
+        {
+            waiting.run(node, entry);
         }
     }
 
     /// Ends what is sent at once: whatever waits fails, and the close frame is the last to be sealed. Tries to deliver it
     /// in the background.
     pub(crate) fn cut(&self, node: &AgentNode, entry: &Arc<Entry>, reason: CloseReason) {
-        let mut queue = self.lock();
-        let Some(sealer) = queue.sealer.take() else { return };
-        queue.abandon();
-        drop(queue);
+        let Some(sealer) = self.abandon() else { return };
         let (node, entry) = (node.clone(), entry.clone());
         tokio::spawn(async move {
             if let Some(channel) = entry.channel.get() {
@@ -166,54 +203,151 @@ impl Outbox {
 
     /// The session has ended: the keys go, and whatever waits fails. Says how many texts were never acknowledged.
     pub(crate) fn end(&self) -> u64 {
-        let mut queue = self.lock();
-        queue.sealer = None;
-        queue.abandon();
-        queue.never_acknowledged
+        self.abandon();
+        self.sending().never_acknowledged
     }
 
     /// What is to be done next.
-    pub(super) fn next(&self, node: &AgentNode) -> Step {
-        let mut queue = self.lock();
-        match queue.seal_next(node) {
-            Ok(frames) if !frames.is_empty() => Step::Send(frames),
-            Ok(_) => {
-                if let Some((reason, done)) = queue.close.take()
-                    && let Some(sealer) = queue.sealer.take()
+    pub(super) fn next(&self, session_id: Uuid, now: UnixTime) -> Step {
+        loop {
+            let mut sending = self.sending();
+            if let Some(batch) = sending.batches.front() {
+                return Step::Send { body: batch.body.clone(), is_single: batch.frames.len() == 1 };
+            }
+            let mut waiting = self.waiting();
+            if waiting.queue.is_empty() {
+                if let Some((reason, done)) = waiting.close.take()
+                    && let Some(sealer) = sending.sealer.take()
                 {
+                    waiting.is_over = true;
                     return Step::Close { sealer: Box::new(sealer), reason, done };
                 }
-                queue.running = false;
-                Step::Rest
+                waiting.running = false;
+                waiting.queue.shrink_to(KEPT_CAPACITY);
+                return Step::Rest;
             }
-            Err(error) => Step::Fail(error),
+            if waiting.bytes >= LARGE {
+                return Step::Seal;
+            }
+            drop((sending, waiting));
+            if let Err(error) = self.seal(session_id, now) {
+                return Step::Fail(error);
+            }
         }
     }
 
+    /// Whether there is a whole batch to be sealed, while another one is on its way.
+    pub(super) fn has_whole_batch(&self) -> bool {
+        self.waiting().bytes >= MAX_BATCH
+    }
+
+    /// Seals what waits, as far as one batch holds it. For large batches this takes a while.
+    pub(super) fn seal(&self, session_id: Uuid, now: UnixTime) -> Result<(), SessionError> {
+        let mut sending = self.sending();
+        let Sending { sealer, batches, .. } = &mut *sending;
+        let sealer = sealer.as_mut().ok_or(SessionError::Exhausted)?;
+        let capacity = self.waiting().batch_size();
+        let mut body = begin_frames(session_id, capacity);
+        let mut frames = VecDeque::new();
+        let mut outcome = Ok(());
+        while outcome.is_ok() {
+            let mut waiting = self.waiting();
+            let fits = |next: &Outgoing| body.len() + next.payload.len() + FRAME_OVERHEAD <= MAX_BATCH;
+            let Some(next) = waiting.queue.pop_front_if(|next| frames.is_empty() || fits(next)) else {
+                break;
+            };
+            waiting.bytes -= next.payload.len();
+            drop(waiting);
+            match sealer.seal_into(&mut body, next.frame_type, &next.payload, now) {
+                Ok(seq) => {
+                    let Outgoing { frame_type, switch, receipt, .. } = next;
+                    frames.push_back(Sealed { seq, end: body.len(), frame_type, receipt });
+                    outcome = switch.map_or(Ok(()), |keys| sealer.switch(*keys, now));
+                }
+                Err(error) => {
+                    // The session ends, and what waits is counted then.
+                    self.waiting().queue.push_front(next);
+                    outcome = Err(error);
+                }
+            }
+        }
+        batches.push_back(Batch { body: body.into(), frames });
+        drop(sending);
+        self.room.notify_waiters();
+        outcome
+    }
+
     /// The peer gives no answer for now.
-    pub(super) fn rest(&self, reason: String, now: UnixTime) {
-        let mut queue = self.lock();
-        queue.fail_all(&Undelivered::Unreachable(reason));
-        (queue.running, queue.rested_at) = (false, now);
+    pub(super) fn rest(&self, reason: &str, now: UnixTime) {
+        let sending = self.sending();
+        for sealed in sending.batches.iter().flat_map(|batch| &batch.frames) {
+            if let Some(receipt) = &sealed.receipt {
+                receipt.fail(Undelivered::Unreachable(reason.to_owned()));
+            }
+        }
+        let mut waiting = self.waiting();
+        waiting.fail_all(&Undelivered::NotSent(reason.to_owned()));
+        (waiting.running, waiting.rested_at) = (false, Some(now));
+        drop(waiting);
+        self.room.notify_waiters();
     }
 
     /// Takes what has been acknowledged off the queue.
     pub(super) fn acknowledge(&self, ack: &Ack, node: &AgentNode, channel: &Channel) -> Result<(), Failure> {
-        self.lock().acknowledge(ack, node, channel)
+        let mut sending = self.sending();
+        let received = sending.sealer.as_mut().ok_or(SessionError::BadAck)?.accept(ack)?;
+        let mut acknowledged = 0;
+        while let Some(batch) = sending.batches.front_mut() {
+            acknowledged += batch.acknowledge(received, node, channel);
+            if !batch.frames.is_empty() {
+                break;
+            }
+            sending.batches.pop_front();
+        }
+        if acknowledged == 0 {
+            // Sending the same at once would be a loop without end.
+            return Err(Failure::Unreachable("the peer takes nothing of what is sent".into()));
+        }
+        Ok(())
     }
 
     /// How many frames wait to be acknowledged or sealed.
     pub(crate) fn len(&self) -> usize {
-        let queue = self.lock();
-        queue.unacknowledged.len() + queue.waiting.len()
+        let sealed: usize = self.sending().batches.iter().map(|batch| batch.frames.len()).sum();
+        sealed + self.waiting().queue.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Gives up all that is under way, and counts it. Nothing is taken any more.
+    fn abandon(&self) -> Option<Sealer> {
+        let (mut sending, mut waiting) = (self.sending(), self.waiting());
+        let sealed: VecDeque<_> = sending.batches.drain(..).flat_map(|batch| batch.frames).collect();
+        let texts = sealed.iter().map(|sealed| sealed.frame_type);
+        let texts = texts.chain(waiting.queue.iter().map(|outgoing| outgoing.frame_type));
+        sending.never_acknowledged +=
+            texts.filter(|frame_type| *frame_type == FrameType::Text).count() as u64;
+        sealed
+            .into_iter()
+            .filter_map(|sealed| sealed.receipt)
+            .for_each(|receipt| receipt.fail(Undelivered::Ended));
+        waiting.fail_all(&Undelivered::Ended);
+        waiting.queue = VecDeque::new();
+        (waiting.bytes, waiting.is_over) = (0, true);
+        let sealer = sending.sealer.take();
+        drop((sending, waiting));
+        self.room.notify_waiters();
+        sealer
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sending(&self) -> MutexGuard<'_, Sending> {
+        self.sending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Queue {
+impl Waiting {
     fn run(&mut self, node: &AgentNode, entry: &Arc<Entry>) {
         if !self.running {
             self.running = true;
@@ -221,95 +355,67 @@ impl Queue {
         }
     }
 
-    /// Seals what waits, as far as one body holds it, behind what is not acknowledged yet.
-    fn seal_next(&mut self, node: &AgentNode) -> Result<Vec<Frame>, SessionError> {
-        let mut length: usize = self.unacknowledged.iter().map(|sealed| encoded_len(&sealed.frame)).sum();
-        let sealer = self.sealer.as_mut().ok_or(SessionError::Exhausted)?;
-        while let Some(next) = self.waiting.front() {
-            length += next.payload.len() + FRAME_OVERHEAD;
-            if !self.unacknowledged.is_empty() && length > MAX_SEND_BODY {
-                break;
-            }
-            let Some(Outgoing { frame_type, payload, switch, done }) = self.waiting.pop_front() else {
-                break;
-            };
-            let now = node.state.clock.now();
-            let frame = sealer.seal(frame_type, payload, now)?;
-            if let Some(keys) = switch {
-                sealer.switch(keys, now)?;
-            }
-            self.unacknowledged.push_back(Sealed { frame, done });
-        }
-        Ok(self.unacknowledged.iter().map(|sealed| sealed.frame.clone()).collect())
-    }
-
-    fn acknowledge(&mut self, ack: &Ack, node: &AgentNode, channel: &Channel) -> Result<(), Failure> {
-        let received = self.sealer.as_mut().ok_or(SessionError::BadAck)?.accept(ack)?;
-        let waited = self.unacknowledged.len();
-        while self.unacknowledged.front().is_some_and(|sealed| sealed.frame.seq < received) {
-            let Some(Sealed { frame, done }) = self.unacknowledged.pop_front() else { break };
-            if frame.frame_type == FrameType::Text {
-                channel.counts.count_sent();
-                node.state.metrics.message(Direction::Sent);
-            }
-            if let Some(done) = done {
-                let _ = done.send(Ok(frame.seq));
-            }
-        }
-        if self.unacknowledged.len() == waited {
-            // Sending the same at once would be a loop without end.
-            return Err(Failure::Unreachable("the peer takes nothing of what is sent".into()));
-        }
-        Ok(())
+    /// How many bytes the next batch takes, about.
+    fn batch_size(&self) -> usize {
+        let all = self.bytes + self.queue.len() * FRAME_OVERHEAD;
+        let first = self.queue.front().map_or(0, |first| first.payload.len() + FRAME_OVERHEAD);
+        all.min(MAX_BATCH).max(first)
     }
 
     /// Drops a certificate that waits behind an absent peer: a newer one makes it needless. One that a message of a fresh
     /// exchange stands behind is needed for that message's signature.
     fn drop_outdated_certificate(&mut self) {
-        let last = self.waiting.iter().rposition(Outgoing::is_kept);
-        let outdated = last.filter(|at| self.waiting[*at].frame_type == FrameType::Certificate);
-        if let Some(at) = outdated {
-            self.waiting.remove(at);
+        let last = self.queue.iter().rposition(Outgoing::is_kept);
+        let outdated = last.filter(|at| self.queue[*at].frame_type == FrameType::Certificate);
+        if let Some(dropped) = outdated.and_then(|at| self.queue.remove(at)) {
+            self.bytes -= dropped.payload.len();
         }
     }
 
-    /// Gives up all that is under way, and counts it.
-    fn abandon(&mut self) {
-        let sealed = self.unacknowledged.iter().map(|sealed| sealed.frame.frame_type);
-        let waiting = self.waiting.iter().map(|outgoing| outgoing.frame_type);
-        let texts = sealed.chain(waiting).filter(|frame_type| *frame_type == FrameType::Text).count();
-        self.never_acknowledged += texts as u64;
-        self.fail_all(&Undelivered::Ended);
-        self.waiting.clear();
-        self.unacknowledged.clear();
-    }
-
-    /// Tells whoever waits. What has been sealed stays, to be sent again; what has not is dropped, but for
-    /// certificates and the messages of a fresh exchange.
+    /// Drops what waits, and tells whoever waits for it; but for certificates and the messages of a fresh exchange, which
+    /// stay.
     fn fail_all(&mut self, reason: &Undelivered) {
-        let (kept, rest): (VecDeque<_>, VecDeque<_>) = self.waiting.drain(..).partition(Outgoing::is_kept);
-        self.waiting = kept;
-        for outgoing in rest {
-            outgoing.fail(match reason {
-                Undelivered::Unreachable(reason) => Undelivered::NotSent(reason.clone()),
-                other => other.clone(),
-            });
-        }
-        for sealed in &mut self.unacknowledged {
-            if let Some(done) = sealed.done.take() {
-                let _ = done.send(Err(reason.clone()));
-            }
-        }
+        let (kept, dropped): (VecDeque<_>, VecDeque<_>) = self.queue.drain(..).partition(Outgoing::is_kept);
+        self.bytes = kept.iter().map(|outgoing| outgoing.payload.len()).sum();
+        self.queue = kept;
+        dropped.into_iter().for_each(|outgoing| outgoing.fail(reason.clone()));
         if let Some((_, done)) = self.close.take() {
+            // Nobody may be waiting any more.
             let _ = done.send(false);
         }
     }
 }
 
+impl Batch {
+    /// Takes off the frames before `received`, and says how many.
+    fn acknowledge(&mut self, received: u64, node: &AgentNode, channel: &Channel) -> usize {
+        let (mut taken, mut end) = (0, 0);
+        while let Some(sealed) = self.frames.pop_front_if(|sealed| sealed.seq < received) {
+            if sealed.frame_type == FrameType::Text {
+                channel.counts.count_sent();
+                node.state.metrics.message(Direction::Sent);
+            }
+            if let Some(receipt) = sealed.receipt {
+                receipt.acknowledge(sealed.seq);
+            }
+            (taken, end) = (taken + 1, sealed.end);
+        }
+        if taken > 0 && !self.frames.is_empty() {
+            let rest = skip_frames(&self.body, end);
+            let cut = self.body.len() - rest.len();
+            self.frames.iter_mut().for_each(|sealed| sealed.end -= cut);
+            self.body = rest.into();
+        }
+        taken
+    }
+}
+
 /// What the one that sends does next.
 pub(super) enum Step {
-    /// These frames, again or for the first time.
-    Send(Vec<Frame>),
+    /// This body, again or for the first time.
+    Send { body: Bytes, is_single: bool },
+    /// Seal a batch that takes a while, elsewhere.
+    Seal,
     /// The last frame.
     Close { sealer: Box<Sealer>, reason: CloseReason, done: oneshot::Sender<bool> },
     /// Nothing waits.
@@ -318,39 +424,39 @@ pub(super) enum Step {
     Fail(SessionError),
 }
 
-/// Messages that may wait on one session.
-const MAX_WAITING: usize = 1024;
-/// What a frame adds to its payload in a binary body: header and tag.
-const FRAME_OVERHEAD: usize = 33;
+/// Messages that may wait on one session; who sends more waits for room.
+const MAX_WAITING: usize = 4096;
+/// Bytes that may wait on one session, before the last message.
+const MAX_WAITING_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of a batch, unless a single frame has more.
+const MAX_BATCH: usize = 256 * 1024;
+/// From so many bytes on, sealing takes long enough to hold up an async worker.
+const LARGE: usize = 128 * 1024;
+/// How many places a queue keeps that has been emptied.
+const KEPT_CAPACITY: usize = 4;
 /// How long a certificate waits after an attempt in vain.
 const REST: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use FrameType::{Certificate, Rekey, Text};
+
     use super::*;
 
-    fn outbox(waiting: &[FrameType]) -> Queue {
-        let waiting = waiting.iter().map(|frame_type| Outgoing::new(*frame_type, Vec::new())).collect();
-        Queue {
-            sealer: None,
-            waiting,
-            unacknowledged: VecDeque::new(),
-            close: None,
-            running: false,
-            rested_at: UnixTime::from_secs(0),
-            never_acknowledged: 0,
-        }
+    fn waiting(types: &[FrameType]) -> Waiting {
+        let queue = types.iter().map(|frame_type| Outgoing::new(*frame_type, vec![0; 10])).collect();
+        Waiting { queue, bytes: types.len() * 10, ..Waiting::default() }
     }
 
-    fn types(queue: &Queue) -> Vec<FrameType> {
-        queue.waiting.iter().map(|outgoing| outgoing.frame_type).collect()
+    fn types(waiting: &Waiting) -> Vec<FrameType> {
+        assert_eq!(waiting.bytes, waiting.queue.len() * 10);
+        waiting.queue.iter().map(|outgoing| outgoing.frame_type).collect()
     }
 
     #[test]
     fn a_certificate_is_dropped_for_a_newer_one_unless_a_signature_needs_it() {
-        use FrameType::{Certificate, Rekey, Text};
-        for (waiting, left) in [
+        for (before, left) in [
             (&[Text, Certificate, Text][..], &[Text, Text][..]),
             (&[Rekey, Certificate, Text], &[Rekey, Text]),
             (&[Certificate, Rekey], &[Certificate, Rekey]),
@@ -358,29 +464,20 @@ mod tests {
             (&[Text], &[Text]),
             (&[], &[]),
         ] {
-            let mut queue = outbox(waiting);
-            queue.drop_outdated_certificate();
-            assert_eq!(types(&queue), left, "{waiting:?}");
+            let mut waiting = waiting(before);
+            waiting.drop_outdated_certificate();
+            assert_eq!(types(&waiting), left, "{before:?}");
         }
     }
 
-    #[test]
-    fn an_absent_peer_costs_texts_and_nothing_that_nobody_would_make_again() {
-        use FrameType::{Certificate, Rekey, Text};
-        let mut queue = outbox(&[Text, Certificate, Rekey, Text]);
-        let (done, mut outcome) = oneshot::channel();
-        queue.waiting[0].done = Some(done);
-        queue.fail_all(&Undelivered::Unreachable("away".into()));
-        assert_eq!(types(&queue), [Certificate, Rekey]);
-        assert_eq!(outcome.try_recv().unwrap(), Err(Undelivered::NotSent("away".into())));
-    }
-
-    #[test]
-    fn only_texts_count_as_never_acknowledged() {
-        use FrameType::{Certificate, Rekey, Text};
-        let mut queue = outbox(&[Text, Certificate, Rekey, Text]);
-        queue.abandon();
-        queue.abandon();
-        assert_eq!((queue.never_acknowledged, queue.waiting.len()), (2, 0));
+    #[tokio::test]
+    async fn an_absent_peer_costs_texts_and_nothing_that_nobody_would_make_again() {
+        let mut waiting = waiting(&[Text, Certificate, Rekey, Text]);
+        let receipt = Receipt::new();
+        receipt.expect_one();
+        waiting.queue[0].receipt = Some(receipt.clone());
+        waiting.fail_all(&Undelivered::NotSent("away".into()));
+        assert_eq!(types(&waiting), [Certificate, Rekey]);
+        assert_eq!(receipt.outcome().await, Err(Undelivered::NotSent("away".into())));
     }
 }

@@ -1,8 +1,10 @@
 //! The asked side: what the endpoints do. The routes translate; this decides.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use a2a_core::certificate::verify::CertificateError;
@@ -10,10 +12,11 @@ use a2a_core::crypto::kdf::sha256;
 use a2a_core::handshake::Step;
 use a2a_core::handshake::messages::{DecidedBy, KeyExchange, KeyExchangeFinish, KeyExchangeInit, Request};
 use a2a_core::handshake::responder::{EstablishError, PendingRequest};
-use a2a_core::session::{Ack, Close, CloseReason, Frame, SessionError};
+use a2a_core::session::{Ack, Close, CloseReason, Frame, FrameType, SessionError};
 use axum::body::Bytes;
 use serde::Serialize;
 use tokio::sync::oneshot;
+use tokio::task::JoinError;
 
 use super::AgentNode;
 use super::channel::Received;
@@ -279,19 +282,22 @@ impl AgentNode {
 
     /// Frames of one session, in their order. Runs to its end even if the sender goes away meanwhile.
     pub(crate) async fn answer_frames(&self, frames: Vec<Frame>) -> Result<Ack, ApiError> {
-        let Some(session_id) = frames.first().map(|frame| frame.session_id) else { return Err(bad_frame()) };
-        if let Some(ack) = self.state.closed.repeated(session_id, &frames) {
+        let Some(last) = frames.last() else { return Err(bad_frame()) };
+        if last.frame_type == FrameType::Close
+            && let Some(ack) = self.state.closed.repeated(last.session_id, last)
+        {
             return Ok(ack);
         }
-        let entry = self.state.sessions.get(session_id).ok_or_else(unknown_session)?;
+        let entry = self.state.sessions.get(last.session_id).ok_or_else(unknown_session)?;
         let node = self.clone();
-        let receiving = tokio::spawn(async move { node.receive(&entry, frames).await });
-        receiving.await.map_err(ApiError::internal)?
+        carried_through(async move { node.receive(&entry, frames).await })
+            .await
+            .map_err(ApiError::internal)?
     }
 
     async fn receive(&self, entry: &Arc<Entry>, frames: Vec<Frame>) -> Result<Ack, ApiError> {
         let channel = entry.channel.get().ok_or_else(wrong_state)?;
-        let last = frames.last().cloned();
+        let last = frames.last().filter(|frame| frame.frame_type == FrameType::Close).cloned();
         match channel.receive(self, entry, frames).await {
             Ok(Received::Acknowledged(ack)) => Ok(ack),
             Ok(Received::Closed { ack, close, missing }) => {
@@ -311,6 +317,18 @@ impl AgentNode {
                 })
             }
         }
+    }
+}
+
+/// Runs a future to its end even if whoever asked for it goes away meanwhile. It takes a task of its own only if it has to
+/// wait, which most do not.
+async fn carried_through<T: Send + 'static>(
+    future: impl Future<Output = T> + Send + 'static,
+) -> Result<T, JoinError> {
+    let mut future = Box::pin(future);
+    match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => tokio::spawn(future).await,
     }
 }
 

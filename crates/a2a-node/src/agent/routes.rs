@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use a2a_core::certificate::card::AgentCertificate;
 use a2a_core::handshake::messages::{KeyExchange, Request};
-use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, decode_frames};
+use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, FrameReader};
 use a2a_core::session::{Ack, Frame, FrameType};
 use a2a_core::wire::MAX_SEND_BODY;
 use axum::body::Bytes;
-use axum::extract::{self, ConnectInfo, FromRequest, State};
+use axum::extract::{self, ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::AgentNode;
 use super::refusals::{bad_frame, not_enrolled};
-use crate::http::{ApiError, WireJson, read_body};
+use crate::http::{ApiError, WireJson, read_body, read_parts, require_json};
 
 /// All endpoints of an agent.
 pub(crate) fn routes(node: AgentNode) -> Router {
@@ -57,10 +57,13 @@ async fn key_exchange(
 async fn send(State(node): State<AgentNode>, request: extract::Request) -> Result<Json<Ack>, ApiError> {
     let is_binary = request.headers().get(CONTENT_TYPE).is_some_and(|value| value == FRAMES_MEDIA_TYPE);
     let frames = if is_binary {
-        decode_frames(&read_body(request.into_body(), MAX_SEND_BODY).await?)?
+        let mut reader = FrameReader::default();
+        read_parts(request.into_body(), MAX_SEND_BODY, |part| Ok(reader.push(part)?)).await?;
+        reader.finish()?
     } else {
-        let body = WireJson::<Frame, MAX_SEND_BODY>::from_request(request, &()).await?;
-        vec![body.value]
+        require_json(request.headers())?;
+        let body = read_body(request.into_body(), MAX_SEND_BODY).await?;
+        vec![Frame::from_json(&body, MAX_SEND_BODY)?]
     };
     if frames.iter().any(|frame| frame.frame_type == FrameType::Close) {
         return Err(bad_frame());

@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -29,9 +30,7 @@ where
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        if !is_json(request.headers()) {
-            return Err(ApiError::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
-        }
+        require_json(request.headers())?;
         let bytes = read_body(request.into_body(), LIMIT).await?;
         Ok(Self { value: wire::from_json(&bytes, LIMIT)?, bytes })
     }
@@ -44,6 +43,30 @@ pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     };
     // It fails when the limit is passed, and when the connection breaks, when nobody reads the answer.
     read.map_err(|_| too_large(limit))
+}
+
+/// The same, part by part as it arrives.
+pub(crate) async fn read_parts(
+    body: Body,
+    limit: usize,
+    mut take: impl FnMut(&[u8]) -> Result<(), ApiError> + Send,
+) -> Result<(), ApiError> {
+    let mut body = Limited::new(body, limit);
+    let reading = async {
+        while let Some(part) = body.frame().await {
+            if let Ok(part) = part.map_err(|_| too_large(limit))?.into_data() {
+                take(&part)?;
+            }
+        }
+        Ok(())
+    };
+    let read = tokio::time::timeout(BODY_TIMEOUT, reading).await;
+    read.unwrap_or_else(|_| Err(ApiError::of_status(StatusCode::REQUEST_TIMEOUT)))
+}
+
+/// Refuses a body that is not declared as JSON.
+pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    if is_json(headers) { Ok(()) } else { Err(ApiError::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)) }
 }
 
 impl From<WireError> for ApiError {

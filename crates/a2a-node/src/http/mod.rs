@@ -11,6 +11,7 @@ mod server;
 
 pub use error::{ApiError, ErrorBody};
 pub use extract::{WireJson, read_body};
+pub(crate) use extract::{read_parts, require_json};
 pub use operations::{Check, MetricsReach, Operations, Readiness};
 pub use penalty::{Rate, SourceLimits};
 pub use server::{BoundServer, Server};

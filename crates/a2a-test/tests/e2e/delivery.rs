@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, decode_frames};
+use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, decode_frames, encode_frames};
 use a2a_node::agent::report::CloseCause;
 use a2a_test::mallory::{CLOSE, KEY_EXCHANGE, SEND};
 use a2a_test::man::Man;
@@ -82,6 +82,83 @@ async fn a_burst_from_many_tasks_arrives_once_in_order_and_in_batches() {
         "{} bodies, {largest:?}",
         sent.len()
     );
+}
+
+/// A reader who takes his time slows the sender down: what is under way has its bounds, and none of it is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_sends_more_than_there_is_room_for_waits() {
+    let Talk { traveller, mut helper, id, .. } = Talk::start().await;
+    let taken = Arc::new(AtomicUsize::new(0));
+    let (node, counted) = (traveller.node.clone(), taken.clone());
+    let texts = (0..6000).map(move |number| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        format!("{number:01024}")
+    });
+    let sending = tokio::spawn(async move { node.send_all(id, texts).await });
+    for heard in 0..6000 {
+        let message = helper.message().await;
+        assert_eq!((message.seq, message.text), (heard as u64, format!("{heard:01024}")));
+        let under_way = taken.load(Ordering::SeqCst) - heard;
+        assert!(under_way < 3000, "{under_way} messages under way");
+    }
+    assert_eq!(sending.await.unwrap().unwrap(), 6000);
+    helper.hears_nothing();
+    assert_eq!((traveller.session(id).sent, helper.session(id).received), (6000, 6000));
+}
+
+/// What waits for room when the session ends is told of, and so is whoever sent it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_room_hears_of_the_end() {
+    let (Talk { traveller, id, .. }, man) = watched().await;
+    man.on_call(|_| Some(Reply::lost()));
+    let sending: Vec<_> = (0..4)
+        .map(|_| {
+            let node = traveller.node.clone();
+            tokio::spawn(async move { node.send_all(id, (0..3000).map(|_| "x".repeat(1024))).await })
+        })
+        .collect();
+    soon("the first attempt", async {
+        while man.passed_to(SEND).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let closed = traveller.node.close(id).await.unwrap();
+    assert!(!closed.confirmed && closed.unacknowledged > 0, "{closed:?}");
+    for sent in sending {
+        let code = sent.await.unwrap().unwrap_err().code();
+        assert!(["session_ended", "unacknowledged", "peer_unreachable"].contains(&code), "{code}");
+    }
+}
+
+/// A body of which the peer takes a part: the rest goes again, and nothing else.
+#[tokio::test]
+async fn a_body_that_is_taken_in_part_goes_on_where_it_was_cut() {
+    let (Talk { traveller, mut helper, id, .. }, man) = watched().await;
+    let to = helper.local_addr();
+    let cut = Arc::new(AtomicUsize::new(0));
+    man.relay(move |call| {
+        let cut = cut.clone();
+        async move {
+            let mut body = call.body;
+            if call.content_type == FRAMES_MEDIA_TYPE {
+                let mut frames = decode_frames(&body).unwrap();
+                if frames.len() > 2 && cut.fetch_add(1, Ordering::SeqCst) == 0 {
+                    frames.truncate(2);
+                    body = encode_frames(frames[0].session_id, &frames);
+                }
+            }
+            Raw::default().post_bytes(to, &call.path, &call.content_type, body).await
+        }
+    });
+    let texts = (0..20).map(|number: u32| number.to_string());
+    let (sent, ()) = tokio::join!(traveller.node.send_all(id, texts), async {
+        for number in 0..20 {
+            helper.hears(&number.to_string()).await;
+        }
+    });
+    assert_eq!(sent.unwrap(), 20);
+    helper.hears_nothing();
 }
 
 #[tokio::test]

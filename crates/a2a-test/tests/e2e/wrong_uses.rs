@@ -6,7 +6,7 @@ use a2a_node::args::Accept;
 use a2a_node::error::NodeError;
 use a2a_test::mallory::{Mallory, REQUEST};
 use a2a_test::raw::Raw;
-use a2a_test::talk::{Talk, agree};
+use a2a_test::talk::agree;
 use a2a_test::world::World;
 use uuid::Uuid;
 
@@ -154,42 +154,4 @@ async fn an_expired_certificate_is_refused_on_both_sides_until_setup_renews_it()
     assert!(new.serial != old.serial && new.expires_at > old.expires_at);
     let (asked, ()) = tokio::join!(traveller.ask(&helper), helper.accepts());
     asked.unwrap();
-}
-
-#[tokio::test]
-async fn a_full_queue_refuses_and_loses_nothing_that_it_took() {
-    let Talk { traveller, mut helper, id, .. } = Talk::start().await;
-    let sending: Vec<_> = (0..1200)
-        .map(|number| {
-            let node = traveller.node.clone();
-            tokio::spawn(async move { node.send(id, &number.to_string()).await })
-        })
-        .collect();
-    let mut counting = tokio::spawn(async move {
-        let mut outcomes = (0, 0);
-        for sent in sending {
-            match sent.await.unwrap() {
-                Ok(_) => outcomes.0 += 1,
-                Err(error) => {
-                    assert_eq!(error.code(), "queue_full");
-                    outcomes.1 += 1;
-                }
-            }
-        }
-        outcomes
-    });
-    let mut heard = 0;
-    let (delivered, refused) = loop {
-        tokio::select! {
-            outcomes = &mut counting => break outcomes.unwrap(),
-            _ = helper.message() => heard += 1,
-        }
-    };
-    while heard < delivered {
-        helper.message().await;
-        heard += 1;
-    }
-    helper.hears_nothing();
-    assert_eq!(delivered + refused, 1200);
-    assert!(refused > 0);
 }
