@@ -378,7 +378,9 @@ impl Waiting {
         let (kept, dropped): (VecDeque<_>, VecDeque<_>) = self.queue.drain(..).partition(Outgoing::is_kept);
         self.bytes = kept.iter().map(|outgoing| outgoing.payload.len()).sum();
         self.queue = kept;
-        dropped.into_iter().for_each(|outgoing| outgoing.fail(reason.clone()));
+        for outgoing in dropped {
+            outgoing.fail(reason.clone());
+        }
         if let Some((_, done)) = self.close.take() {
             // Nobody may be waiting any more.
             let _ = done.send(false);
