@@ -10,6 +10,7 @@ use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::authority::Authority;
 use a2a_core::certificate::card::AgentCard;
 use a2a_core::certificate::enrolment::EnrolmentRequest;
+use a2a_core::certificate::known::KnownCertificates;
 use a2a_core::certificate::revocation::RevocationContent;
 use a2a_core::certificate::verify::{TrustAnchor, Verifier};
 use a2a_core::crypto::kx::Suite;
@@ -152,7 +153,7 @@ impl World {
         let authority = self.authority(available()[0]);
         let list = authority.revocations(RevocationContent::default(), Duration::from_hours(30 * 24), now);
         let revocations = list.unwrap().verify(available()[0], &anchor, now).unwrap();
-        Verifier { anchor, revocations }
+        Verifier { anchor, revocations, known: KnownCertificates::default() }
     }
 
     /// A credential that the controller's key has signed behind the controller's back: with it, a test can be

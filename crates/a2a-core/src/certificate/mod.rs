@@ -8,6 +8,7 @@
 pub mod card;
 pub mod enrolment;
 pub mod fingerprint;
+pub mod known;
 pub mod revocation;
 pub mod succession;
 pub mod token;
@@ -21,6 +22,7 @@ pub use enrolment::{
     Challenge, ChallengeRequest, ControllerInfo, EnrolmentError, EnrolmentRequest, EnrolmentResponse,
     RenewalRequest,
 };
+pub use known::KnownCertificates;
 pub use revocation::{RevocationContent, RevocationError, RevocationList, Revocations, Standing};
 pub use succession::{FormerKey, Succession, SuccessionError};
 pub use token::{JoinSecret, JoinToken};

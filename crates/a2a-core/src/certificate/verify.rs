@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::card::{AgentCard, AgentCertificate, MAX_METHODS};
+use super::known::KnownCertificates;
 use super::revocation::{RevocationError, Revocations, Standing};
 use super::succession::{FormerKey, SuccessionError};
 use crate::PROTOCOL_VERSION;
@@ -33,13 +34,15 @@ pub struct TrustAnchor {
     pub former: Vec<FormerKey>,
 }
 
-/// How peers are verified: the controller, and what it has revoked.
+/// How peers are verified: the controller, what it has revoked, and what need not be verified twice.
 #[derive(Debug, Clone)]
 pub struct Verifier {
     /// The controller.
     pub anchor: TrustAnchor,
     /// Its list.
     pub revocations: Revocations,
+    /// Whose signatures need not be verified again.
+    pub known: KnownCertificates,
 }
 
 impl Verifier {
@@ -52,7 +55,7 @@ impl Verifier {
         expected: Option<&AgentId>,
         now: UnixTime,
     ) -> Result<VerifiedCertificate, CertificateError> {
-        let verified = self.anchor.verify(provider, certificate, None, now)?;
+        let verified = self.anchor.verify_for_anybody(provider, certificate, &self.known, now)?;
         self.revocations.check_fresh(now)?;
         match self.revocations.standing(verified.certificate()) {
             Standing::Good => {}
@@ -75,7 +78,8 @@ impl Verifier {
         former: &VerifiedCertificate,
         now: UnixTime,
     ) -> Result<VerifiedCertificate, CertificateError> {
-        let verified = self.anchor.verify(provider, certificate, Some(former.agent_id()), now)?;
+        let verified = self.anchor.verify_for_anybody(provider, certificate, &self.known, now)?;
+        check_name(&verified, Some(former.agent_id()))?;
         let certificate = verified.certificate();
         if self.revocations.standing(certificate) == Standing::Revoked {
             return Err(CertificateError::Revoked);
@@ -104,13 +108,31 @@ impl TrustAnchor {
         expected: Option<&AgentId>,
         now: UnixTime,
     ) -> Result<VerifiedCertificate, CertificateError> {
+        let verified = self.verify_for_anybody(provider, certificate, &KnownCertificates::default(), now)?;
+        check_name(&verified, expected)?;
+        Ok(verified)
+    }
+
+    /// As [`TrustAnchor::verify`] for any name, but for signatures that are known to be good. They are good under the key
+    /// with the id in the certificate, and which key that is does not change.
+    fn verify_for_anybody(
+        &self,
+        provider: Provider,
+        certificate: AgentCertificate,
+        known: &KnownCertificates,
+        now: UnixTime,
+    ) -> Result<VerifiedCertificate, CertificateError> {
         let validity = self.check_structure(&certificate)?;
         let key = self.check_controller(&certificate, now)?;
+        if let Some(verified) = known.find(&certificate) {
+            validity.check(now)?;
+            return Ok(verified);
+        }
         check_signatures(provider, &certificate, key)?;
         validity.check(now)?;
         let key_id = certificate.agent_card.public_key.key_id();
         let verified = VerifiedCertificate(Arc::new(Verified { certificate, key_id, validity }));
-        check_name(&verified, expected)?;
+        known.add(&verified);
         Ok(verified)
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod enrolment;
+mod known;
 mod labels;
 mod renewal;
 mod revocation;

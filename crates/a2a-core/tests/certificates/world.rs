@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use a2a_core::agent_id::AgentId;
 use a2a_core::certificate::{
-    AgentCard, AgentCertificate, Authority, CertificateError, EnrolmentRequest, RevocationContent,
-    RevocationList, TrustAnchor, VerifiedCertificate, Verifier,
+    AgentCard, AgentCertificate, Authority, CertificateError, EnrolmentRequest, KnownCertificates,
+    RevocationContent, RevocationList, TrustAnchor, VerifiedCertificate, Verifier,
 };
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::{Provider, available};
@@ -117,7 +117,7 @@ impl World {
     pub(crate) fn verifier(&self, content: RevocationContent) -> Verifier {
         let anchor = self.anchor();
         let revocations = self.list(content).verify(self.provider, &anchor, NOW).unwrap();
-        Verifier { anchor, revocations }
+        Verifier { anchor, revocations, known: KnownCertificates::default() }
     }
 
     /// A certificate as verified when it was made.

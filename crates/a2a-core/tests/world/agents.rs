@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use a2a_core::agent_id::AgentId;
 use a2a_core::certificate::{
-    AgentCard, AgentCertificate, Authority, EnrolmentRequest, RevocationContent, TrustAnchor, Verifier,
+    AgentCard, AgentCertificate, Authority, EnrolmentRequest, KnownCertificates, RevocationContent,
+    TrustAnchor, Verifier,
 };
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::{Provider, available};
@@ -139,7 +140,7 @@ pub(crate) fn verifier_with(content: RevocationContent, life: Duration) -> Verif
     let (provider, anchor) = (available()[0], anchor());
     let list = authority(Key::Controller, provider).revocations(content, life, NOW).unwrap();
     let revocations = list.verify(provider, &anchor, NOW).unwrap();
-    Verifier { anchor, revocations }
+    Verifier { anchor, revocations, known: KnownCertificates::default() }
 }
 
 pub(crate) fn authority(key: Key, provider: Provider) -> Authority {

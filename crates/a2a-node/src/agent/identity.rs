@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use a2a_core::certificate::card::AgentCertificate;
+use a2a_core::certificate::known::KnownCertificates;
 use a2a_core::certificate::revocation::{RevocationList, Revocations, Standing};
 use a2a_core::certificate::verify::{CertificateError, TrustAnchor, VerifiedCertificate, Verifier};
 use a2a_core::crypto::provider::Provider;
@@ -50,7 +51,7 @@ pub(crate) struct Identity {
     papers: RwLock<Papers>,
     taking: Mutex<()>,
     /// How peers are verified now: told anew when a list is taken or a successor of the controller's key followed.
-    verifier: watch::Sender<Option<Verifier>>,
+    verifier: watch::Sender<Option<Arc<Verifier>>>,
 }
 
 #[derive(Debug)]
@@ -65,6 +66,10 @@ struct Papers {
     /// Why the stored certificate was laid aside, if it was.
     misfit: Option<String>,
     revocations: Option<Revocations>,
+    /// Made of the above, when they change.
+    verifier: Option<Arc<Verifier>>,
+    /// Peers whose certificates have been verified before.
+    known: KnownCertificates,
 }
 
 impl Identity {
@@ -79,8 +84,7 @@ impl Identity {
         let tls_key = TlsKey::load_or_generate(&keys, TLS_KEY_FILE)?;
         let stored: Option<StoredCertificate> = dir.read_json(CERTIFICATE_FILE)?;
         let (key, next_key) = load_keys(&keys, provider, stored.as_ref())?;
-        let mut papers =
-            Papers { key, next_key, trust: None, credential: None, misfit: None, revocations: None };
+        let mut papers = Papers::of(key, next_key);
         let mut tls_chain = None;
         if let Some(trust) = dir.read_json::<Trust>(TRUST_FILE)? {
             papers.revocations =
@@ -91,13 +95,13 @@ impl Identity {
             }
             papers.trust = Some(trust);
         }
-        let verifier = watch::Sender::new(papers.verifier());
+        let verifier = watch::Sender::new(papers.renew_verifier());
         let papers = RwLock::new(papers);
         Ok((Self { dir, keys, provider, tls_key, papers, taking: Mutex::default(), verifier }, tls_chain))
     }
 
     /// The present verifier, and every one after it.
-    pub(crate) fn watch_verifier(&self) -> watch::Receiver<Option<Verifier>> {
+    pub(crate) fn watch_verifier(&self) -> watch::Receiver<Option<Arc<Verifier>>> {
         self.verifier.subscribe()
     }
 
@@ -127,21 +131,22 @@ impl Identity {
 
     /// What this agent acts with; an error if it may not act now: without a certificate that holds, when it is revoked
     /// itself, or when it cannot tell who is.
-    pub(crate) fn credential(&self, now: UnixTime) -> Result<(Credential, Verifier), NodeError> {
+    pub(crate) fn credential(&self, now: UnixTime) -> Result<(Credential, Arc<Verifier>), NodeError> {
         let papers = self.read();
-        let (Some(credential), Some(trust)) = (&papers.credential, &papers.trust) else {
+        let (Some(credential), Some(_)) = (&papers.credential, &papers.trust) else {
             let misfit = papers.misfit.clone().map(|reason| NodeError::CertificateMisfit { reason });
             return Err(misfit.unwrap_or(NodeError::NotEnrolled));
         };
         credential.certificate().check_validity(now).map_err(|error| not_valid(&error))?;
         let stale = |reason: String| NodeError::RevocationsStale { reason };
         let none = || stale("no list has been fetched yet".into());
-        let revocations = papers.revocations.clone().ok_or_else(none)?;
+        let verifier = papers.verifier.clone().ok_or_else(none)?;
+        let revocations = &verifier.revocations;
         if revocations.standing(credential.certificate().certificate()) == Standing::Revoked {
             return Err(NodeError::Revoked);
         }
         revocations.check_fresh(now).map_err(|error| stale(error.to_string()))?;
-        Ok((credential.clone(), Verifier { anchor: trust.anchor.clone(), revocations }))
+        Ok((credential.clone(), verifier))
     }
 
     pub(crate) fn certificate(&self) -> Option<AgentCertificate> {
@@ -246,7 +251,7 @@ impl Identity {
     fn change(&self, change: impl FnOnce(&mut Papers)) {
         let mut papers = self.write();
         change(&mut papers);
-        self.verifier.send_replace(papers.verifier());
+        self.verifier.send_replace(papers.renew_verifier());
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Papers> {
@@ -259,9 +264,18 @@ impl Identity {
 }
 
 impl Papers {
-    fn verifier(&self) -> Option<Verifier> {
-        let (trust, revocations) = (self.trust.as_ref()?, self.revocations.as_ref()?);
-        Some(Verifier { anchor: trust.anchor.clone(), revocations: revocations.clone() })
+    fn of(key: Key, next_key: Option<Key>) -> Self {
+        let (trust, credential, misfit, revocations) = (None, None, None, None);
+        let known = KnownCertificates::default();
+        Self { key, next_key, trust, credential, misfit, revocations, verifier: None, known }
+    }
+
+    fn renew_verifier(&mut self) -> Option<Arc<Verifier>> {
+        let papers = self.trust.as_ref().zip(self.revocations.clone());
+        self.verifier = papers.map(|(trust, revocations)| {
+            Arc::new(Verifier { anchor: trust.anchor.clone(), revocations, known: self.known.clone() })
+        });
+        self.verifier.clone()
     }
 
     /// Verified as of a time at which it held: one that has ended can still be renewed.

@@ -83,7 +83,7 @@ impl AgentNode {
     /// Asks for the successors of the controller's key, if `certificate` is under one that is not known.
     pub(super) async fn learn_issuer(&self, certificate: &AgentCertificate) {
         let issuer = certificate.controller_key_id;
-        let knows = |verifier: &Verifier| {
+        let knows = |verifier: &Arc<Verifier>| {
             let former = verifier.anchor.former.iter().map(|former| former.public_key.key_id());
             former.chain([verifier.anchor.fingerprint()]).any(|key| key == issuer)
         };
