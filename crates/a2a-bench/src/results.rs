@@ -3,8 +3,10 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::{Deserialize, Serialize};
 
+use crate::measure::growth::Level;
 use crate::measure::messages::Comparison;
 use crate::measure::primitives::Primitives;
+use crate::measure::queue::Queue;
 use crate::measure::setups::Setups;
 
 /// All figures of a run; what was left out is empty.
@@ -12,7 +14,9 @@ use crate::measure::setups::Setups;
 pub(crate) struct Results {
     pub(crate) primitives: Option<Primitives>,
     pub(crate) messages: Vec<Comparison>,
+    pub(crate) queues: Vec<Queue>,
     pub(crate) setups: Vec<Setups>,
+    pub(crate) growth: Vec<Level>,
 }
 
 /// A table with the first column to the left and figures to the right.
@@ -95,6 +99,61 @@ pub(crate) fn setups(all: &[Setups]) -> Table {
                 format!("{:.0}", one.round_trip_us),
                 format!("{:.0}", one.per_second),
                 format!("{:.0}", one.busy_cpu_us),
+            ]
+        }),
+    )
+}
+
+/// Queues over one session.
+pub(crate) fn queues(all: &[Queue]) -> Table {
+    let header = [
+        "size",
+        "batch",
+        "floor single/s",
+        "floor batched/s",
+        "ours/s",
+        "by single",
+        "by batched",
+        "CPU µs",
+        "floor's",
+        "AEAD µs",
+        "by AEAD",
+    ];
+    table(
+        header,
+        all.iter().map(|one| {
+            [
+                format!("{} B", one.size),
+                one.batch.to_string(),
+                format!("{:.0}", one.floor_single),
+                format!("{:.0}", one.floor_batched),
+                format!("{:.0}", one.ours),
+                format!("{:.1}", one.single_ratio),
+                format!("{:.2}", one.batched_ratio),
+                format!("{:.2}", one.cpu_us),
+                format!("{:.2}", one.floor_cpu_us),
+                format!("{:.3}", one.aead_us),
+                format!("{:.1}", one.aead_ratio),
+            ]
+        }),
+    )
+}
+
+/// Growing numbers of live sessions.
+pub(crate) fn growth(all: &[Level]) -> Table {
+    let header =
+        ["sessions", "resident KiB", "bytes each", "CPU µs", "with one session", "ratio", "set-ups/s"];
+    table(
+        header,
+        all.iter().map(|one| {
+            [
+                one.sessions.to_string(),
+                one.resident_kib.to_string(),
+                format!("{:.0}", one.bytes_by_session),
+                format!("{:.1}", one.cpu_us),
+                format!("{:.1}", one.lone_cpu_us),
+                format!("{:.2}", one.cost_ratio),
+                format!("{:.0}", one.setups_per_second),
             ]
         }),
     )

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, OrFail};
 use crate::measure::primitives::Bench;
-use crate::measure::{Effort, messages, setups};
+use crate::measure::{Effort, growth, messages, queue, setups};
 use crate::results::{self, Results};
 use crate::world::World;
 
@@ -27,6 +27,9 @@ pub(crate) struct RunArgs {
     /// Only so many senders, with commas between
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 64])]
     senders: Vec<usize>,
+    /// Up to so many live sessions, with commas between
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 100, 1000, 10_000])]
+    sessions: Vec<usize>,
     /// Only these suites, with commas between
     #[arg(long, value_delimiter = ',', default_values_t = Suite::ALL)]
     suites: Vec<Suite>,
@@ -43,49 +46,84 @@ pub(crate) struct RunArgs {
 enum Part {
     /// Single messages beside the floor
     Messages,
+    /// A queue over one session, which batches by itself
+    Queue,
     /// Session set-ups beside their primitives
     Setups,
+    /// Growing numbers of live sessions
+    Growth,
 }
 
 /// Measures, shows and writes.
 pub(crate) async fn run(args: &RunArgs) -> Result<(), Failure> {
-    let mut effort = if args.quick { Effort::QUICK } else { Effort::FULL };
-    effort.rounds = args.rounds.unwrap_or(effort.rounds);
     let wanted = |part| args.only.is_empty() || args.only.contains(&part);
     let (mut world, mut results) = (World::start().await?, Results::default());
     if wanted(Part::Messages) {
-        let sender = world.sender(Vec::new()).await?;
-        for size in &args.sizes {
-            for senders in &args.senders {
-                tell(&format!("messages of {size} bytes, {senders} senders"));
-                let compared = messages::compare(&mut world, &sender, (*size, *senders), effort).await?;
-                results.messages.push(compared);
-            }
-        }
-        show(&results::messages(&results.messages).to_string())?;
+        args.messages(&mut world, &mut results).await?;
+    }
+    if wanted(Part::Queue) {
+        args.queue(&mut world, &mut results).await?;
     }
     if wanted(Part::Setups) {
-        let bench = Bench::new()?;
-        for suite in &args.suites {
-            tell(&format!("set-ups with {suite}"));
-            let mut senders = Vec::new();
-            for _ in 0..SENDERS_A_SUITE {
-                senders.push(world.sender(vec![*suite]).await?);
-            }
-            let (measured, primitives) =
-                setups::measure(&mut world, (*suite, &senders), &bench, effort).await?;
-            results.setups.push(measured);
-            results.primitives = Some(primitives);
-        }
-        show(&results::setups(&results.setups).to_string())?;
+        args.setups(&mut world, &mut results).await?;
     }
     world.check().await?;
+    if wanted(Part::Growth) {
+        drop(world);
+        let (mut fresh, mut lone) = (World::start().await?, World::start().await?);
+        let worlds = (&mut fresh, &mut lone);
+        results.growth = growth::measure(worlds, &args.sessions, args.effort(), &tell).await?;
+        show(&results::growth(&results.growth).to_string())?;
+    }
     if let Some(out) = &args.out {
         let written = serde_json::to_vec_pretty(&results).or_fail(|| "the results".into())?;
         std::fs::create_dir_all(out).or_fail(|| format!("{}", out.display()))?;
         std::fs::write(out.join("results.json"), written).or_fail(|| format!("{}", out.display()))?;
     }
     Ok(())
+}
+
+impl RunArgs {
+    fn effort(&self) -> Effort {
+        let usual = if self.quick { Effort::QUICK } else { Effort::FULL };
+        Effort { rounds: self.rounds.unwrap_or(usual.rounds), ..usual }
+    }
+
+    async fn messages(&self, world: &mut World, results: &mut Results) -> Result<(), Failure> {
+        let sender = world.sender(Vec::new()).await?;
+        for size in &self.sizes {
+            for senders in &self.senders {
+                tell(&format!("messages of {size} bytes, {senders} senders"));
+                let compared = messages::compare(world, &sender, (*size, *senders), self.effort()).await?;
+                results.messages.push(compared);
+            }
+        }
+        show(&results::messages(&results.messages).to_string())
+    }
+
+    async fn queue(&self, world: &mut World, results: &mut Results) -> Result<(), Failure> {
+        let (sender, bench) = (world.sender(Vec::new()).await?, Bench::new()?);
+        for size in self.sizes.iter().filter(|size| **size <= QUEUED) {
+            tell(&format!("a queue of messages of {size} bytes"));
+            results.queues.push(queue::measure(world, &sender, *size, &bench, self.effort()).await?);
+        }
+        show(&results::queues(&results.queues).to_string())
+    }
+
+    async fn setups(&self, world: &mut World, results: &mut Results) -> Result<(), Failure> {
+        let bench = Bench::new()?;
+        for suite in &self.suites {
+            tell(&format!("set-ups with {suite}"));
+            let mut senders = Vec::new();
+            for _ in 0..SENDERS_A_SUITE {
+                senders.push(world.sender(vec![*suite]).await?);
+            }
+            let measured = setups::measure(world, (*suite, &senders), &bench, self.effort()).await?;
+            results.setups.push(measured.0);
+            results.primitives = Some(measured.1);
+        }
+        show(&results::setups(&results.setups).to_string())
+    }
 }
 
 fn tell(what: &str) {
@@ -99,3 +137,5 @@ fn show(table: &str) -> Result<(), Failure> {
 
 /// Agents that set up sessions at the same time.
 const SENDERS_A_SUITE: usize = 4;
+/// Larger texts are not queued: each fills a body.
+const QUEUED: usize = 16 * 1024;

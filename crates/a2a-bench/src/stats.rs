@@ -58,6 +58,11 @@ pub(crate) fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
+/// So many by so many, to the nearest; 0 by 0.
+pub(crate) fn divided(count: u64, by: u64) -> u64 {
+    (count + by / 2).checked_div(by).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +74,11 @@ mod tests {
         {
             assert!((median(values) - middle).abs() < 1e-9, "{values:?}");
         }
+    }
+
+    #[test]
+    fn counts_are_divided_to_the_nearest() {
+        assert_eq!([divided(7, 2), divided(5, 4), divided(0, 3), divided(3, 0)], [4, 1, 0, 0]);
     }
 
     #[test]

@@ -11,13 +11,18 @@ use uuid::Uuid;
 /// Makes the text of `size` bytes, at least [`HEADER`], with this place on this line.
 pub(crate) fn make(line: u32, place: u32, size: usize) -> String {
     let mut text = String::with_capacity(size);
+    append(&mut text, line, place, size);
+    text
+}
+
+/// As [`make`], at the end of others.
+pub(crate) fn append(text: &mut String, line: u32, place: u32, size: usize) {
     for number in [line, place] {
         for shift in (0..8).rev() {
             text.push(char::from(DIGITS[(number >> (4 * shift)) as usize & 0xf]));
         }
     }
     text.push_str(&filler(place)[..size - HEADER]);
-    text
 }
 
 /// The number of a session's line: two sessions may share it, so it is compared and never looked up.

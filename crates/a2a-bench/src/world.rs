@@ -69,6 +69,19 @@ impl World {
         Ok(sender)
     }
 
+    /// How many bodies of frames the peer has been sent, as its own metrics count them.
+    pub(crate) async fn requests_at_peer(&self) -> Result<u64, Failure> {
+        let failed = || "the peer does not show its metrics".to_owned();
+        let tls = a2a_node::tls::client::unauthenticated().or_fail(failed)?;
+        let client =
+            reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().or_fail(failed)?;
+        let answer = client.get(self.peer_at.address.join("/metrics")).send().await.or_fail(failed)?;
+        let text = answer.text().await.or_fail(failed)?;
+        let counts = text.lines().filter(|line| line.contains("_http_request_seconds_count{"));
+        let counts = counts.filter(|line| line.contains("/agent/communicate/send"));
+        Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
+    }
+
     /// The number of a line to the floor that no other has.
     pub(crate) fn next_line(&mut self) -> u32 {
         self.lines += 1;

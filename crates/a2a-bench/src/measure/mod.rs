@@ -1,7 +1,9 @@
 //! What is measured: each part takes turns with what it is compared to, so that both see the same machine.
 
+pub(crate) mod growth;
 pub(crate) mod messages;
 pub(crate) mod primitives;
+pub(crate) mod queue;
 pub(crate) mod setups;
 
 mod line;
