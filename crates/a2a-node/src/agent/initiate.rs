@@ -19,10 +19,9 @@ use uuid::Uuid;
 use super::AgentNode;
 use super::report::{CloseCause, OnProgress, Progress, SessionReport};
 use super::sessions::{Entry, NotAdded, Stage};
-use crate::client::{ClientError, HttpsClient, JSON};
+use crate::client::{ClientError, JSON};
 use crate::error::{NodeError, SETUP_THERE};
 use crate::metrics::{Outcome, Role};
-use crate::tls::client as trust_in;
 
 impl AgentNode {
     /// Fetches a peer's certificate and verifies it offline against the pinned controller. Whoever answers is
@@ -35,11 +34,7 @@ impl AgentNode {
         let now = self.state.clock.now();
         // Without papers of its own it need not look at anybody's.
         self.state.identity.credential(now)?;
-        let client = HttpsClient::new(trust_in::unauthenticated()?)?;
-        let certificate: AgentCertificate = client
-            .get_json(&address.join("/agent/certificate"), MAX_CERTIFICATE, FETCH_TIMEOUT)
-            .await
-            .map_err(|error| fetch_failed(error, address))?;
+        let certificate = self.certificate_at(address).await.map_err(|error| fetch_failed(error, address))?;
         let found = certificate.agent_card.agent_id.clone();
         self.learn_issuer(&certificate).await;
         let (credential, verifier) = self.state.identity.credential(now)?;
@@ -51,6 +46,19 @@ impl AgentNode {
             return Err(NodeError::WrongPeer { address, expected, found });
         }
         Ok(verified)
+    }
+
+    /// What the agent at this address shows: over a kept connection, if it is one that has been met there before.
+    async fn certificate_at(&self, address: &AgentAddress) -> Result<AgentCertificate, ClientError> {
+        let peers = &self.state.peers;
+        if let Some(client) = peers.last_at(address) {
+            match client.get_json(CERTIFICATE, MAX_CERTIFICATE, FETCH_TIMEOUT).await {
+                // Another TLS key: another agent's, or a renewed one.
+                Err(ClientError::Tls(_)) => {}
+                fetched => return fetched,
+            }
+        }
+        peers.strangers().get_json(&address.join(CERTIFICATE), MAX_CERTIFICATE, FETCH_TIMEOUT).await
     }
 
     /// Fetches and verifies a peer's certificate, asks for a session, and waits for the answer. Dropping the
@@ -115,8 +123,7 @@ impl AgentNode {
         // A person may have taken minutes: what is revoked by now counts.
         let now = self.state.clock.now();
         let (_, verifier) = self.state.identity.credential(now)?;
-        let verified = self.state.pool.run(move || next.receive(&response, &verifier, now)).await?;
-        match verified.map_err(failed)? {
+        match next.receive(&response, &verifier, now).map_err(failed)? {
             Answer::Accepted(accepted) => Ok(*accepted),
             Answer::Rejected(decision) if decision.by == DecidedBy::PolicyTimeout => {
                 Err(NodeError::RequestExpired { peer: peer.agent_id().clone() })
@@ -291,6 +298,7 @@ fn unintelligible(peer: &VerifiedCertificate, error: &wire::WireError) -> NodeEr
     NodeError::Handshake { peer: peer.agent_id().clone(), reason: error.to_string() }
 }
 
+const CERTIFICATE: &str = "/agent/certificate";
 const REQUEST: &str = "/agent/communicate/request";
 const KEY_EXCHANGE: &str = "/agent/communicate/keyexchange";
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);

@@ -52,9 +52,7 @@ impl AgentNode {
         if request.timestamp < self.state.takes_requests_from {
             return Err(stale());
         }
-        let verify = move || PendingRequest::verify(credential, &verifier, request, now);
-        let pending = self.state.pool.run(verify).await.map_err(ApiError::internal)?;
-        let pending = pending.map_err(|error| {
+        let pending = PendingRequest::verify(credential, &verifier, request, now).map_err(|error| {
             if looks_like_a_guess(&error) {
                 self.state.limits.penalise(source);
             }
@@ -198,9 +196,7 @@ impl AgentNode {
             }
         };
         let began = Instant::now();
-        let authenticate = move || (state.authenticate(&init), state);
-        let (authenticated, state) = self.state.pool.run(authenticate).await.map_err(ApiError::internal)?;
-        let authenticated = match authenticated {
+        let authenticated = match state.authenticate(&init) {
             Ok(authenticated) => authenticated,
             Err(error) => {
                 // A forgery costs the honest peer nothing: the state stays.
@@ -244,9 +240,7 @@ impl AgentNode {
                 return Err(wrong_state());
             }
         };
-        let authenticate = move || (state.authenticate(&finish), state);
-        let (authenticated, state) = self.state.pool.run(authenticate).await.map_err(ApiError::internal)?;
-        let authenticated = match authenticated {
+        let authenticated = match state.authenticate(&finish) {
             Ok(authenticated) => authenticated,
             Err(error) => {
                 *stage = Stage::AwaitFinish { state, init, began };

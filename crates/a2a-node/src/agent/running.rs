@@ -99,7 +99,7 @@ impl AgentNode {
             requests: Arc::default(),
             sessions: super::Sessions::default(),
             closed: super::Closed::default(),
-            peers: super::Peers::default(),
+            peers: super::Peers::new()?,
             pool: CryptoPool::new(),
             events,
             rekey_policy,

@@ -61,6 +61,19 @@ impl PeerClient {
         Ok(Self(Arc::new(Inner { address, host, name, tls, idle: Mutex::default() })))
     }
 
+    /// Fetches JSON of at most `limit` bytes, read strictly.
+    pub(crate) async fn get_json<T>(
+        &self,
+        path: &'static str,
+        limit: usize,
+        timeout: Duration,
+    ) -> Result<T, ClientError>
+    where
+        T: DeserializeOwned + Serialize,
+    {
+        read_json(&self.answer_to(Call::Get(path), limit, timeout).await?, limit)
+    }
+
     /// Sends JSON and reads JSON of at most `limit` bytes, strictly.
     pub(crate) async fn post_json<T>(
         &self,
@@ -86,26 +99,16 @@ impl PeerClient {
         limit: usize,
         timeout: Duration,
     ) -> Result<Answer, ClientError> {
-        let calling = self.call(path, content_type, body, limit);
+        self.answer_to(Call::Post { path, content_type, body }, limit, timeout).await
+    }
+
+    async fn answer_to(&self, call: Call, limit: usize, timeout: Duration) -> Result<Answer, ClientError> {
+        let calling = self.call(&call, limit);
         tokio::time::timeout(timeout, calling).await.unwrap_or(Err(ClientError::Timeout))
     }
 
-    async fn call(
-        &self,
-        path: &'static str,
-        content_type: &'static str,
-        body: Bytes,
-        limit: usize,
-    ) -> Result<Answer, ClientError> {
-        let request = || {
-            let mut request = Request::new(Full::new(body.clone()));
-            *request.method_mut() = Method::POST;
-            *request.uri_mut() = Uri::from_static(path);
-            let headers = request.headers_mut();
-            headers.insert(HOST, self.0.host.clone());
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-            request
-        };
+    async fn call(&self, call: &Call, limit: usize) -> Result<Answer, ClientError> {
+        let request = || call.request(&self.0.host);
         if let Some(mut connection) = self.0.take_idle().await
             && let Ok(response) = connection.send_request(request()).await
         {
@@ -130,6 +133,32 @@ impl PeerClient {
             return Err(api_error(head.status.as_u16(), &body));
         }
         Ok(Answer { status: head.status.as_u16(), body })
+    }
+}
+
+/// What is asked of the peer.
+enum Call {
+    Get(&'static str),
+    Post { path: &'static str, content_type: &'static str, body: Bytes },
+}
+
+impl Call {
+    fn request(&self, host: &HeaderValue) -> Request<Full<Bytes>> {
+        let (method, path, content_type, body) = match self {
+            Self::Get(path) => (Method::GET, path, None, Bytes::new()),
+            Self::Post { path, content_type, body } => {
+                (Method::POST, path, Some(*content_type), body.clone())
+            }
+        };
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = Uri::from_static(path);
+        let headers = request.headers_mut();
+        headers.insert(HOST, host.clone());
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        request
     }
 }
 
@@ -221,7 +250,7 @@ mod tests {
 
     use axum::extract::ConnectInfo;
     use axum::http::StatusCode;
-    use axum::routing::post;
+    use axum::routing::{get, post};
     use axum::{Json, Router};
     use serde_json::{Value, json};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -241,6 +270,7 @@ mod tests {
                 "/port",
                 post(|ConnectInfo(from): ConnectInfo<SocketAddr>| async move { Json(from.port()) }),
             )
+            .route("/value", get(|| async { Json(json!({"a": 1})) }))
             .route("/long", post(|| async { "x".repeat(2000) }))
             .route("/never", post(pending::<Json<Value>>))
             .route("/refuses", post(async || ApiError::new(StatusCode::CONFLICT, "id_taken", "no", "go")))
@@ -274,6 +304,15 @@ mod tests {
         let (one, two) = tokio::join!(call(&client, "/port"), call(&client, "/port"));
         assert_ne!(one.unwrap(), two.unwrap());
         assert_eq!(client.0.idle().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_fetched_shares_the_connection() {
+        let (client, _stop, ..) = world().await;
+        let fetched: Value = client.get_json("/value", 1000, TIMEOUT).await.unwrap();
+        assert_eq!(fetched, json!({"a": 1}));
+        assert_eq!(call(&client, "/echo").await.unwrap(), json!({"text": "é"}));
+        assert_eq!(client.0.idle().len(), 1);
     }
 
     #[tokio::test]
