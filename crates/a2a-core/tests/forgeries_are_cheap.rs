@@ -6,8 +6,8 @@
 
 mod world;
 
-use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::kx::modp::exponentiations;
+use a2a_core::crypto::kx::{ResponderKeys, Suite};
 use a2a_core::crypto::provider::available;
 use a2a_core::crypto::signature::SignatureLabel;
 use a2a_core::handshake::messages::KeyExchangeInit;
@@ -22,6 +22,7 @@ fn a_forged_m3_or_a_bad_group_costs_no_exponentiation() {
         let Begun { responder, message, transcript, .. } = pair.begun();
         let replayed = pair.begun().message;
 
+        let keys = ResponderKeys::generate(suite, available()[0]).unwrap();
         let before = exponentiations();
         for _ in 0..100 {
             let signature = signed(&mallory, SignatureLabel::KeyExchangeInit, &transcript, &message);
@@ -41,13 +42,13 @@ fn a_forged_m3_or_a_bad_group_costs_no_exponentiation() {
         let mut bad = KeyExchangeInit { dh_public_key: der.into(), ..message.clone() };
         bad.signature = signed(&pair.initiator, SignatureLabel::KeyExchangeInit, &transcript, &bad);
         let proof = responder.authenticate(&bad).unwrap();
-        responder.reply(proof).unwrap_err();
+        responder.reply(proof, keys).unwrap_err();
         assert_eq!(exponentiations(), before, "{suite}: a signed share in another group");
 
         let Begun { responder, message, .. } = pair.begun();
         let before = exponentiations();
         let proof = responder.authenticate(&message).unwrap();
-        responder.reply(proof).unwrap();
+        reply(responder, proof).unwrap();
         assert_eq!(exponentiations(), before + 2, "{suite}: the counter counts");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use a2a_core::crypto::CryptoError;
 use a2a_core::crypto::kx::modp::{DhPublicKey, DhSecret, GROUP_14, exponentiations, generate_dh_keypair};
-use a2a_core::crypto::kx::{InitiatorSecrets, InitiatorShare, ResponderShare, Suite, respond};
+use a2a_core::crypto::kx::{InitiatorKeys, InitiatorShare, ResponderKeys, ResponderShare, Suite};
 use a2a_core::crypto::provider::available;
 use data_encoding::HEXLOWER;
 use num_bigint_dig::BigUint;
@@ -185,12 +185,14 @@ fn a_refused_kem_part_costs_no_exponentiation_either() {
     let _guard = lock();
     let suite = Suite::Modp2048MlKem768;
     for provider in available() {
-        let (secrets, offer) = InitiatorSecrets::generate(suite, *provider).unwrap();
-        let (reply, _) = respond(suite, *provider, &offer).unwrap();
+        let (secrets, offer) = InitiatorKeys::generate(suite, *provider).unwrap().into_parts();
+        let responders = || ResponderKeys::generate(suite, *provider).unwrap();
+        let (reply, _) = responders().respond(&offer).unwrap();
+        let flawed = [None, Some(vec![0; 1183]), Some(vec![0xff; 1184])].map(|part| (part, responders()));
         let before = exponentiations();
-        for kem_public_key in [None, Some(vec![0; 1183]), Some(vec![0xff; 1184])] {
+        for (kem_public_key, responders) in flawed {
             let offer = InitiatorShare { kem_public_key, ..offer.clone() };
-            assert!(matches!(respond(suite, *provider, &offer), Err(CryptoError::BadShare(_))));
+            assert!(matches!(responders.respond(&offer), Err(CryptoError::BadShare(_))));
         }
         let reply = ResponderShare { kem_ciphertext: Some(vec![0; 1087]), ..reply };
         assert!(matches!(secrets.agree(&reply), Err(CryptoError::BadShare(_))));
@@ -202,11 +204,12 @@ fn a_refused_kem_part_costs_no_exponentiation_either() {
 fn refused_as(expected: &CryptoError, shares: &[(&str, Vec<u8>)]) {
     let suite = Suite::Modp2048;
     for (flaw, der) in shares {
-        let (secrets, _) = InitiatorSecrets::generate(suite, available()[0]).unwrap();
+        let (secrets, _) = InitiatorKeys::generate(suite, available()[0]).unwrap().into_parts();
+        let responders = ResponderKeys::generate(suite, available()[0]).unwrap();
         let before = exponentiations();
         assert_eq!(DhPublicKey::from_spki_der(der).unwrap_err(), *expected, "{flaw}");
         let offer = InitiatorShare { dh_public_key: der.clone(), kem_public_key: None };
-        assert_eq!(respond(suite, available()[0], &offer).unwrap_err(), *expected, "{flaw}");
+        assert_eq!(responders.respond(&offer).unwrap_err(), *expected, "{flaw}");
         let reply = ResponderShare { dh_public_key: der.clone(), kem_ciphertext: None };
         assert_eq!(secrets.agree(&reply).unwrap_err(), *expected, "{flaw}");
         assert_eq!(exponentiations(), before, "{flaw}");

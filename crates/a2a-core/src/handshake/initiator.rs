@@ -14,7 +14,7 @@ use super::transcript::Transcript;
 use super::{Credential, HandshakeError, Step, best_common_suite};
 use crate::PROTOCOL_VERSION;
 use crate::certificate::verify::{VerifiedCertificate, Verifier};
-use crate::crypto::kx::Suite;
+use crate::crypto::kx::{InitiatorKeys, Suite};
 use crate::crypto::signature::{self, Signature, SignatureLabel};
 use crate::session::{FrameType, Opened, RekeyPolicy, Session, SessionError};
 use crate::text::FreeText;
@@ -182,9 +182,9 @@ impl Accepted {
         self.expires
     }
 
-    /// Makes the ephemeral keys and M3 (about 0.7 ms).
-    pub fn start(self) -> Result<Step<AwaitReply, KeyExchangeInit>, HandshakeError> {
-        let Step { next, message } = exchange::initiate(self.exchange)?;
+    /// Makes M3 of `keys` (about 0.3 ms); keys of another suite are [`HandshakeError::KeysOfAnotherSuite`].
+    pub fn start(self, keys: InitiatorKeys) -> Result<Step<AwaitReply, KeyExchangeInit>, HandshakeError> {
+        let Step { next, message } = exchange::initiate(self.exchange, keys)?;
         Ok(Step { next: AwaitReply(next), message })
     }
 }

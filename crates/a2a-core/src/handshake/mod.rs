@@ -120,6 +120,9 @@ pub enum HandshakeError {
     /// Our misuse: the private key is not the one that the certificate names.
     #[error("the private key does not belong to the certificate")]
     KeyMismatch,
+    /// Our misuse: ephemeral keys that were made for another suite than the one agreed on.
+    #[error("the ephemeral keys are of another suite")]
+    KeysOfAnotherSuite,
 }
 
 /// The best suite in both lists, by the protocol's order of preference.

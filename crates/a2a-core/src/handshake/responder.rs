@@ -15,7 +15,7 @@ use super::transcript::Transcript;
 use super::{Credential, HandshakeError, Step, best_common_suite};
 use crate::PROTOCOL_VERSION;
 use crate::certificate::verify::{VerifiedCertificate, Verifier};
-use crate::crypto::kx::Suite;
+use crate::crypto::kx::{ResponderKeys, Suite};
 use crate::crypto::signature::{self, Signature, SignatureLabel};
 use crate::session::{FrameType, RekeyPolicy, Session, SessionError};
 use crate::time::{CLOCK_SKEW, UnixTime};
@@ -185,12 +185,13 @@ impl AwaitInit {
         self.inner.authenticate(init)
     }
 
-    /// Exchanges keys and makes M4 (about 1 ms).
+    /// Exchanges keys and makes M4 (about 0.7 ms); keys of another suite are [`HandshakeError::KeysOfAnotherSuite`].
     pub fn reply(
         self,
         init: InitAuthenticated,
+        keys: ResponderKeys,
     ) -> Result<Step<AwaitFinish, KeyExchangeReply>, HandshakeError> {
-        let Step { next, message } = self.inner.reply(init)?;
+        let Step { next, message } = self.inner.reply(init, keys)?;
         Ok(Step { next: AwaitFinish(next), message })
     }
 }

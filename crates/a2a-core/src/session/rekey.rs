@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use super::SessionError;
 use crate::certificate::verify::VerifiedCertificate;
 use crate::crypto::kdf::{HASH_LEN, Secret};
+use crate::crypto::kx::{InitiatorKeys, ResponderKeys};
 use crate::handshake::exchange::{self, Exchange, Parties};
 use crate::handshake::key_schedule::{DirectionSecrets, Role, SessionSecrets};
 use crate::handshake::messages::{KeyExchangeFinish, KeyExchangeInit, KeyExchangeReply};
 use crate::handshake::transcript::Transcript;
-use crate::handshake::{Credential, Step};
+use crate::handshake::{Credential, HandshakeError, Step};
 use crate::wire::{self, MAX_HANDSHAKE_BODY};
 
 /// One direction's keys from a fresh exchange, for [`super::Sealer::switch`] or [`super::Opener::switch`].
@@ -117,8 +118,10 @@ impl Rekey {
         if self.role != Role::Initiator || self.is_under_way() {
             return Ok(None);
         }
+        let keys = InitiatorKeys::generate(self.parties.suite, self.parties.local.provider())
+            .map_err(HandshakeError::from)?;
         let exchange = self.exchange().ok_or(UNEXPECTED)?;
-        let Step { next, message } = exchange::initiate(exchange)?;
+        let Step { next, message } = exchange::initiate(exchange, keys)?;
         self.stage = Stage::AwaitReply(Box::new(next));
         encode(&Message::Init(message)).map(Some)
     }
@@ -130,7 +133,9 @@ impl Rekey {
             Message::Init(init) if self.role == Role::Responder => {
                 let await_init = exchange::AwaitInit::new(self.exchange().ok_or(UNEXPECTED)?);
                 let authenticated = await_init.authenticate(&init)?;
-                let Step { next, message } = await_init.reply(authenticated)?;
+                let keys = ResponderKeys::generate(self.parties.suite, self.parties.local.provider())
+                    .map_err(HandshakeError::from)?;
+                let Step { next, message } = await_init.reply(authenticated, keys)?;
                 self.stage = Stage::AwaitFinish(Box::new(next));
                 Ok(RekeyStep { reply: Some(encode(&Message::Reply(message))?), ..RekeyStep::default() })
             }

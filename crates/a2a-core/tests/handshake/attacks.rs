@@ -57,7 +57,7 @@ fn m5_of_another_session() {
 fn the_proof_of_one_session_used_in_another() {
     let (one, two) = (pair(SUITE).begun(), pair(SUITE).begun());
     let proof = one.responder.authenticate(&one.message).unwrap();
-    assert_eq!(two.responder.reply(proof).unwrap_err(), OTHER_SESSION);
+    assert_eq!(reply(two.responder, proof).unwrap_err(), OTHER_SESSION);
 
     let (one, two) = (pair(SUITE).finished(), pair(SUITE).finished());
     let proof = one.responder.authenticate(&one.message).unwrap();
@@ -74,7 +74,7 @@ fn a_forged_m3_or_m5_leaves_the_state_usable() {
         assert_eq!(responder.authenticate(&forged).unwrap_err(), BAD_SIGNATURE);
     }
     let proof = responder.authenticate(&init).unwrap();
-    let reply = responder.reply(proof).unwrap();
+    let reply = reply(responder, proof).unwrap();
     let finish = initiator.finish(&reply.message).unwrap();
     for _ in 0..3 {
         let mut forged = finish.message.clone();
@@ -145,7 +145,7 @@ fn m3_after_another_consent_to_the_same_request() {
         pending.accept(DecidedBy::Operator, PATIENCE, NOW).unwrap()
     };
     let (seen, hidden) = (accept_once(), accept_once());
-    let init = accept(asked.next, &seen.message).unwrap().start().unwrap().message;
+    let init = start(accept(asked.next, &seen.message).unwrap()).message;
     let renamed = KeyExchangeInit { session_id: hidden.next.session_id(), ..init.clone() };
     assert_eq!(hidden.next.authenticate(&renamed).unwrap_err(), BAD_SIGNATURE);
     seen.next.authenticate(&init).unwrap();

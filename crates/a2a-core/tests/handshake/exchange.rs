@@ -1,8 +1,8 @@
 //! M3 to M6 with one flaw each.
 
 use a2a_core::crypto::CryptoError;
-use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::kx::modp::GROUP_14;
+use a2a_core::crypto::kx::{InitiatorKeys, ResponderKeys, Suite};
 use a2a_core::crypto::provider::{ML_KEM_768_CIPHERTEXT_LEN, ML_KEM_768_KEY_LEN, available};
 use a2a_core::crypto::signature::SignatureLabel;
 use a2a_core::handshake::HandshakeError;
@@ -27,7 +27,7 @@ fn m3(suite: Suite, sign: bool, change: impl FnOnce(&mut KeyExchangeInit)) -> Ha
         init.signature = signed(&pair.initiator, SignatureLabel::KeyExchangeInit, &begun.transcript, &init);
     }
     match begun.responder.authenticate(&init) {
-        Ok(authenticated) => begun.responder.reply(authenticated).unwrap_err(),
+        Ok(authenticated) => reply(begun.responder, authenticated).unwrap_err(),
         Err(error) => error,
     }
 }
@@ -305,4 +305,18 @@ fn with_last<const N: usize>(mut bytes: [u8; N], value: u8) -> [u8; N] {
 fn with_first<const N: usize>(mut bytes: [u8; N], value: u8) -> [u8; N] {
     bytes[0] = value;
     bytes
+}
+
+#[test]
+fn keys_made_for_another_suite_are_not_used() {
+    let (suite, other) = (Suite::X25519MlKem768, Suite::Modp2048MlKem768);
+    let provider = available()[0];
+    let keys = InitiatorKeys::generate(other, provider).unwrap();
+    let refused = pair(suite).accepted().initiator.start(keys).unwrap_err();
+    assert_eq!(refused, HandshakeError::KeysOfAnotherSuite);
+
+    let Begun { responder, message, .. } = pair(suite).begun();
+    let proof = responder.authenticate(&message).unwrap();
+    let keys = ResponderKeys::generate(other, provider).unwrap();
+    assert_eq!(responder.reply(proof, keys).unwrap_err(), HandshakeError::KeysOfAnotherSuite);
 }

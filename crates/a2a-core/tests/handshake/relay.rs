@@ -102,11 +102,11 @@ fn after<T: serde::Serialize>(mut transcript: Transcript, message: &T, signature
 
 fn shared(suite: Suite) -> Shared {
     let Consented { mallory, traveller, helper, with_traveller, with_helper } = consented(suite);
-    let Step { next: traveller, message: init } = traveller.start().unwrap();
+    let Step { next: traveller, message: init } = start(traveller);
     let signature = signed(&mallory, SignatureLabel::KeyExchangeInit, &with_helper, &init);
     let mallorys = KeyExchangeInit { signature, ..init.clone() };
     let proof = helper.authenticate(&mallorys).expect("Mallory may sign any share");
-    let Step { next: helper, message: reply } = helper.reply(proof).unwrap();
+    let Step { next: helper, message: reply } = reply(helper, proof).unwrap();
     Shared {
         mallory,
         traveller,
@@ -121,7 +121,7 @@ fn shared(suite: Suite) -> Shared {
 fn the_travellers_share_as_it_is_is_refused_by_the_helper() {
     let Consented { traveller, helper, .. } = consented(Suite::X25519MlKem768);
     assert_eq!(traveller.session_id(), helper.session_id(), "Mallory gave both the same session id");
-    let init = traveller.start().unwrap().message;
+    let init = start(traveller).message;
     assert_eq!(helper.authenticate(&init).unwrap_err(), BAD_SIGNATURE);
 }
 

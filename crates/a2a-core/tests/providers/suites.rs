@@ -2,7 +2,9 @@
 
 use a2a_core::crypto::CryptoError;
 use a2a_core::crypto::kx::x25519::X25519Secret;
-use a2a_core::crypto::kx::{InitiatorSecrets, InitiatorShare, ResponderShare, Suite, respond};
+use a2a_core::crypto::kx::{
+    InitiatorKeys, InitiatorSecrets, InitiatorShare, ResponderKeys, ResponderShare, SharedSecret, Suite,
+};
 use a2a_core::crypto::provider::{ML_KEM_768_CIPHERTEXT_LEN, ML_KEM_768_KEY_LEN, Provider, available};
 
 use crate::pairs;
@@ -11,7 +13,7 @@ use crate::pairs;
 fn both_sides_agree_in_every_suite() {
     for (initiator, responder) in pairs() {
         for suite in Suite::ALL {
-            let (secrets, offer) = InitiatorSecrets::generate(suite, initiator).unwrap();
+            let (secrets, offer) = InitiatorKeys::generate(suite, initiator).unwrap().into_parts();
             let (reply, responders) = respond(suite, responder, &offer).unwrap();
             assert_eq!(secrets.agree(&reply).unwrap(), responders, "{suite}");
 
@@ -30,10 +32,10 @@ fn a_share_of_another_suite_is_refused() {
     for provider in available() {
         for asked in Suite::ALL {
             for given in Suite::ALL.into_iter().filter(|given| *given != asked) {
-                let (_, offer) = InitiatorSecrets::generate(given, *provider).unwrap();
+                let (_, offer) = InitiatorKeys::generate(given, *provider).unwrap().into_parts();
                 bad_share(respond(asked, *provider, &offer));
                 let (reply, _) = respond(given, *provider, &offer).unwrap();
-                let (secrets, _) = InitiatorSecrets::generate(asked, *provider).unwrap();
+                let (secrets, _) = InitiatorKeys::generate(asked, *provider).unwrap().into_parts();
                 bad_share(secrets.agree(&reply));
             }
         }
@@ -86,7 +88,7 @@ fn each_half_of_a_hybrid_changes_the_secret() {
         for suite in Suite::ALL.into_iter().filter(|suite| suite.is_hybrid()) {
             let (_, _, foreign) = exchange(suite, responder);
             for swap_kem in [true, false] {
-                let (secrets, offer) = InitiatorSecrets::generate(suite, initiator).unwrap();
+                let (secrets, offer) = InitiatorKeys::generate(suite, initiator).unwrap().into_parts();
                 let (mut reply, responders) = respond(suite, responder, &offer).unwrap();
                 if swap_kem {
                     reply.kem_ciphertext.clone_from(&foreign.kem_ciphertext);
@@ -141,17 +143,33 @@ fn debug_shows_no_secret() {
     let (scalar, _) = X25519Secret::generate(available()[0]).unwrap();
     assert_eq!(format!("{scalar:?}"), "X25519Secret(..)");
     for suite in Suite::ALL {
-        let (secrets, offer) = InitiatorSecrets::generate(suite, available()[0]).unwrap();
-        let (_, shared) = respond(suite, available()[0], &offer).unwrap();
-        assert_eq!(format!("{secrets:?} {shared:?}"), "InitiatorSecrets(..) SharedSecret(..)");
+        let keys = InitiatorKeys::generate(suite, available()[0]).unwrap();
+        assert_eq!(format!("{keys:?}"), "InitiatorKeys(..)");
+        let (secrets, offer) = keys.into_parts();
+        assert_eq!(format!("{secrets:?}"), "InitiatorSecrets(..)");
+        let keys = ResponderKeys::generate(suite, available()[0]).unwrap();
+        assert_eq!(format!("{keys:?}"), "ResponderKeys(..)");
+        let (_, secrets) = keys.respond(&offer).unwrap();
+        assert_eq!(format!("{secrets:?}"), "ResponderSecrets(..)");
+        assert_eq!(format!("{:?}", secrets.agree().unwrap()), "SharedSecret(..)");
     }
 }
 
 /// One good exchange, the initiator's secrets not yet used.
 fn exchange(suite: Suite, provider: Provider) -> (InitiatorSecrets, InitiatorShare, ResponderShare) {
-    let (secrets, offer) = InitiatorSecrets::generate(suite, provider).unwrap();
+    let (secrets, offer) = InitiatorKeys::generate(suite, provider).unwrap().into_parts();
     let (reply, _) = respond(suite, provider, &offer).unwrap();
     (secrets, offer, reply)
+}
+
+/// The responder's whole part, with fresh keys.
+fn respond(
+    suite: Suite,
+    provider: Provider,
+    share: &InitiatorShare,
+) -> Result<(ResponderShare, SharedSecret), CryptoError> {
+    let (share, secrets) = ResponderKeys::generate(suite, provider)?.respond(share)?;
+    Ok((share, secrets.agree()?))
 }
 
 #[track_caller]

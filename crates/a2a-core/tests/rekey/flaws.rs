@@ -85,7 +85,7 @@ fn a_message_of_the_session_set_up() {
     let begun = pair.begun();
     let init = begun.message.clone();
     let proof = begun.responder.authenticate(&init).unwrap();
-    let reply = begun.responder.reply(proof).unwrap();
+    let reply = reply(begun.responder, proof).unwrap();
     let finish = begun.initiator.finish(&reply.message).unwrap();
     let proof = reply.next.authenticate(&finish.message).unwrap();
     let opened = reply.next.establish(proof, RekeyPolicy::default(), NOW).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use a2a_core::certificate::AgentCertificate;
-use a2a_core::crypto::kx::Suite;
+use a2a_core::crypto::kx::{InitiatorKeys, ResponderKeys, Suite};
 use a2a_core::crypto::provider::{Provider, by_name};
 use a2a_core::handshake::messages::{
     DecidedBy, Established, KeyExchangeFinish, KeyExchangeInit, KeyExchangeReply, Request, Response,
@@ -31,7 +31,7 @@ pub(crate) struct Cast {
 pub(crate) fn recording(suite: Suite) -> Cast {
     let inner = by_name("rustcrypto").expect("vectors are made with --all-features");
     let agent = |name, draft: Draft| {
-        let script = Script::new(name, inner, vec![]);
+        let script = Script::new(name, suite, inner, vec![]);
         let key = ScriptedKey::recording(draft.key.load(inner), inner);
         (script, credential(script, key, draft.certificate()))
     };
@@ -42,7 +42,7 @@ pub(crate) fn recording(suite: Suite) -> Cast {
 pub(crate) fn replaying(vector: &Value, (initiator, responder): (Provider, Provider)) -> Cast {
     let suite = Suite::deserialize(&vector["suite"]).unwrap();
     let agent = |name: &'static str, inner: Provider, key: Key, message: &str| {
-        let script = Script::new(name, inner, kems(vector));
+        let script = Script::new(name, suite, inner, kems(vector));
         let key = ScriptedKey::replaying(key.load(inner), inner, signatures(vector, name));
         let certificate = AgentCertificate::deserialize(&vector["messages"][message]["certificate"]).unwrap();
         (script, credential(script, key, certificate))
@@ -153,9 +153,12 @@ fn handshake(pair: &Pair) -> (Session, Session, Value) {
     let Step { next: asking, message: m1 } = pair.asked();
     let pending = pair.verify(&m1).unwrap();
     let Step { next: consenting, message: m2 } = pending.accept(DecidedBy::Operator, PATIENCE, NOW).unwrap();
-    let Step { next: starting, message: m3 } = accept(asking, &m2).unwrap().start().unwrap();
+    let starting = accept(asking, &m2).unwrap();
+    let keys = InitiatorKeys::generate(starting.suite(), pair.initiator.provider()).unwrap();
+    let Step { next: starting, message: m3 } = starting.start(keys).unwrap();
     let proof = consenting.authenticate(&m3).unwrap();
-    let Step { next: replying, message: m4 } = consenting.reply(proof).unwrap();
+    let keys = ResponderKeys::generate(consenting.suite(), pair.responder.provider()).unwrap();
+    let Step { next: replying, message: m4 } = consenting.reply(proof, keys).unwrap();
     let Step { next: finishing, message: m5 } = starting.finish(&m4).unwrap();
     let proof = replying.authenticate(&m5).unwrap();
     let Step { next: responder, message: m6 } = replying.establish(proof, pair.policy, NOW).unwrap();

@@ -2,11 +2,12 @@
 //!
 //! Salts of signatures are the library's own, so signatures are recorded and played back.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use a2a_core::crypto::CryptoError;
 use a2a_core::crypto::aead::{Aead, AeadKey};
+use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::{CryptoProvider, Decapsulator, Encapsulated, Provider};
 use a2a_core::crypto::signature::{PublicKey, Signer, SigningKey};
 use sha2::{Digest, Sha256};
@@ -19,21 +20,41 @@ use crate::kem::{self, KemRecord};
 pub(crate) struct Script {
     name: &'static str,
     inner: Provider,
-    drawn: Mutex<Vec<Vec<u8>>>,
+    kem_is_first: bool,
+    drawn: Mutex<BTreeMap<usize, Vec<u8>>>,
     kems: Mutex<VecDeque<KemRecord>>,
     kem_keys: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Script {
     /// `kems` are played back where the inner provider cannot compute them from fixed randomness.
-    pub(crate) fn new(name: &'static str, inner: Provider, kems: Vec<KemRecord>) -> &'static Self {
+    pub(crate) fn new(
+        name: &'static str,
+        suite: Suite,
+        inner: Provider,
+        kems: Vec<KemRecord>,
+    ) -> &'static Self {
+        let kem_is_first = suite.is_hybrid() && name == "responder";
         let (drawn, kem_keys) = (Mutex::default(), Mutex::default());
-        Box::leak(Box::new(Self { name, inner, drawn, kems: Mutex::new(kems.into()), kem_keys }))
+        Box::leak(Box::new(Self {
+            name,
+            inner,
+            kem_is_first,
+            drawn,
+            kems: Mutex::new(kems.into()),
+            kem_keys,
+        }))
     }
 
-    /// All that has been drawn, in order.
+    /// All that has been drawn, in the vectors' order.
     pub(crate) fn drawn(&self) -> Vec<Vec<u8>> {
-        self.drawn.lock().unwrap().clone()
+        self.drawn.lock().unwrap().values().cloned().collect()
+    }
+
+    /// In the vectors a responder draws the KEM's randomness before its Diffie-Hellman secret, which may have been made
+    /// long before that. Two draws come before all exchanges, two belong to each.
+    fn place(&self, draw: usize) -> usize {
+        if self.kem_is_first && draw >= 2 { draw ^ 1 } else { draw }
     }
 
     /// The expanded ML-KEM keys that have been made, in order.
@@ -60,16 +81,17 @@ impl CryptoProvider for Script {
     /// Blocks of `SHA-256("a2a/1 test vector" || name || u64 draw || u64 block)`.
     fn fill_random(&self, out: &mut [u8]) -> Result<(), CryptoError> {
         let mut drawn = self.drawn.lock().unwrap();
+        let place = self.place(drawn.len());
         for (block, chunk) in (0_u64..).zip(out.chunks_mut(32)) {
             let hash = Sha256::new()
                 .chain_update("a2a/1 test vector")
                 .chain_update(self.name)
-                .chain_update((drawn.len() as u64).to_be_bytes())
+                .chain_update((place as u64).to_be_bytes())
                 .chain_update(block.to_be_bytes())
                 .finalize();
             chunk.copy_from_slice(&hash[..chunk.len()]);
         }
-        drawn.push(out.to_vec());
+        drawn.insert(place, out.to_vec());
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use a2a_core::crypto::kx::Suite;
+use a2a_core::crypto::kx::{InitiatorKeys, ResponderKeys, Suite};
 use a2a_core::crypto::provider::available;
 use a2a_core::handshake::initiator::{
     self, Accepted, Answer, AwaitEstablished, AwaitReply, AwaitResponse, Wish,
@@ -10,7 +10,7 @@ use a2a_core::handshake::initiator::{
 use a2a_core::handshake::messages::{
     DecidedBy, Established, KeyExchangeFinish, KeyExchangeInit, KeyExchangeReply, Request, Response,
 };
-use a2a_core::handshake::responder::{AwaitFinish, AwaitInit, PendingRequest};
+use a2a_core::handshake::responder::{AwaitFinish, AwaitInit, InitAuthenticated, PendingRequest};
 use a2a_core::handshake::transcript::Transcript;
 use a2a_core::handshake::{Credential, HandshakeError, Step};
 use a2a_core::session::{RekeyPolicy, Session};
@@ -96,14 +96,16 @@ impl Pair {
 
     pub(crate) fn begun(&self) -> Begun {
         let Stage { initiator, responder, transcript, .. } = self.accepted();
-        let Step { next: initiator, message } = initiator.start().unwrap();
+        let keys = InitiatorKeys::generate(initiator.suite(), self.initiator.provider()).unwrap();
+        let Step { next: initiator, message } = initiator.start(keys).unwrap();
         Stage { initiator, responder, message: sent(&message), transcript }
     }
 
     pub(crate) fn replied(&self) -> Replied {
         let Stage { initiator, responder, message: init, mut transcript } = self.begun();
         let authenticated = responder.authenticate(&init).unwrap();
-        let Step { next: responder, message } = responder.reply(authenticated).unwrap();
+        let keys = ResponderKeys::generate(responder.suite(), self.responder.provider()).unwrap();
+        let Step { next: responder, message } = responder.reply(authenticated, keys).unwrap();
         transcript.absorb_message(&init);
         transcript.absorb_signature(&init.signature);
         Stage { initiator, responder, message: sent(&message), transcript }
@@ -138,6 +140,21 @@ impl Pair {
         let Stage { initiator, responder, message, .. } = self.opening();
         (initiator.establish(message, initiators, NOW).unwrap(), responder)
     }
+}
+
+/// M3 with fresh keys.
+pub(crate) fn start(accepted: Accepted) -> Step<AwaitReply, KeyExchangeInit> {
+    let keys = InitiatorKeys::generate(accepted.suite(), available()[0]).unwrap();
+    accepted.start(keys).unwrap()
+}
+
+/// M4 with fresh keys.
+pub(crate) fn reply(
+    responder: AwaitInit,
+    proof: InitAuthenticated,
+) -> Result<Step<AwaitFinish, KeyExchangeReply>, HandshakeError> {
+    let keys = ResponderKeys::generate(responder.suite(), available()[0]).unwrap();
+    responder.reply(proof, keys)
 }
 
 /// The initiator's view of an M2 that says yes.

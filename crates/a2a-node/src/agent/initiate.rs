@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::card::AgentCertificate;
 use a2a_core::certificate::verify::{CertificateError, VerifiedCertificate};
+use a2a_core::crypto::kx::InitiatorKeys;
 use a2a_core::handshake::initiator::{self, Accepted, Answer, REQUEST_LIFETIME, Wish};
 use a2a_core::handshake::messages::{DecidedBy, Established, KeyExchangeReply, Request, Response};
 use a2a_core::handshake::{HandshakeError, Step};
@@ -216,7 +217,9 @@ impl AgentNode {
         let (pool, peer) = (&self.state.pool, &entry.peer);
         let failed = |error| handshake_failed(peer, error);
         progress(Progress::KeyExchangeStarted { suite: entry.suite });
-        let Step { next, message } = pool.run(move || accepted.start()).await?.map_err(failed)?;
+        let (suite, provider) = (accepted.suite(), self.state.identity.provider);
+        let start = move || accepted.start(InitiatorKeys::generate(suite, provider)?);
+        let Step { next, message } = pool.run(start).await?.map_err(failed)?;
         progress(Progress::SharesGenerated { suite: entry.suite });
         progress(Progress::ShareSent);
         let reply: KeyExchangeReply = self.exchange_call(peer, &message).await?;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use a2a_core::certificate::verify::CertificateError;
 use a2a_core::crypto::kdf::sha256;
+use a2a_core::crypto::kx::ResponderKeys;
 use a2a_core::handshake::Step;
 use a2a_core::handshake::messages::{DecidedBy, KeyExchange, KeyExchangeFinish, KeyExchangeInit, Request};
 use a2a_core::handshake::responder::{EstablishError, PendingRequest};
@@ -204,7 +205,9 @@ impl AgentNode {
                 return Err(from_handshake(&error));
             }
         };
-        let replied = self.state.pool.run(move || state.reply(authenticated)).await;
+        let (suite, provider) = (state.suite(), self.state.identity.provider);
+        let reply = move || state.reply(authenticated, ResponderKeys::generate(suite, provider)?);
+        let replied = self.state.pool.run(reply).await;
         match replied.map_err(ApiError::internal)? {
             Ok(Step { next, message }) => {
                 let reply = json(&message)?;

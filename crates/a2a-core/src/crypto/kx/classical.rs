@@ -48,7 +48,7 @@ impl ClassicalSecret {
 }
 
 /// The peer's public half, parsed and in range.
-#[expect(clippy::large_enum_variant, reason = "one on the stack for one step; a box would save nothing")]
+#[expect(clippy::large_enum_variant, reason = "one at a time, for one step")]
 pub(super) enum ClassicalShare {
     Modp(DhPublicKey),
     X25519(X25519PublicKey),

@@ -93,7 +93,41 @@ pub struct ResponderShare {
     pub kem_ciphertext: Option<Vec<u8>>,
 }
 
-/// The initiator's ephemeral secrets: used once, zeroised.
+/// The initiator's ephemeral keys of one suite, which may be made in advance: the classical pair, and ML-KEM's in a
+/// hybrid. Used once, zeroised.
+pub struct InitiatorKeys {
+    secrets: InitiatorSecrets,
+    share: InitiatorShare,
+}
+
+impl InitiatorKeys {
+    /// Makes fresh keys for `suite`.
+    pub fn generate(suite: Suite, provider: Provider) -> Result<Self, CryptoError> {
+        let kem = if suite.is_hybrid() { Some(provider.generate_ml_kem_768()?) } else { None };
+        let (dh, dh_public_key) = ClassicalSecret::generate(suite, provider)?;
+        let kem_public_key = kem.as_ref().map(|kem| kem.encapsulation_key());
+        let share = InitiatorShare { dh_public_key, kem_public_key };
+        Ok(Self { secrets: InitiatorSecrets { suite, provider, dh, kem }, share })
+    }
+
+    /// The suite that they are for.
+    pub fn suite(&self) -> Suite {
+        self.secrets.suite
+    }
+
+    /// What to send, and what to keep until the responder's share comes.
+    pub fn into_parts(self) -> (InitiatorSecrets, InitiatorShare) {
+        (self.secrets, self.share)
+    }
+}
+
+impl Debug for InitiatorKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InitiatorKeys(..)")
+    }
+}
+
+/// The secret half of [`InitiatorKeys`].
 pub struct InitiatorSecrets {
     suite: Suite,
     provider: Provider,
@@ -102,14 +136,6 @@ pub struct InitiatorSecrets {
 }
 
 impl InitiatorSecrets {
-    /// Makes fresh ephemeral keys for `suite`.
-    pub fn generate(suite: Suite, provider: Provider) -> Result<(Self, InitiatorShare), CryptoError> {
-        let kem = if suite.is_hybrid() { Some(provider.generate_ml_kem_768()?) } else { None };
-        let (dh, dh_public_key) = ClassicalSecret::generate(suite, provider)?;
-        let kem_public_key = kem.as_ref().map(|kem| kem.encapsulation_key());
-        Ok((Self { suite, provider, dh, kem }, InitiatorShare { dh_public_key, kem_public_key }))
-    }
-
     /// Combines them with the responder's share. A share of the wrong shape or out of range is
     /// [`CryptoError::BadShare`] or [`CryptoError::BadGroup`], before any exponentiation.
     pub fn agree(self, share: &ResponderShare) -> Result<SharedSecret, CryptoError> {
@@ -127,20 +153,67 @@ impl Debug for InitiatorSecrets {
     }
 }
 
-/// The responder's whole part: fresh ephemeral keys, encapsulation, agreement. A share of the wrong shape or
-/// out of range is [`CryptoError::BadShare`] or [`CryptoError::BadGroup`], before any exponentiation.
-pub fn respond(
+/// The responder's ephemeral keys of one suite, which may be made in advance: the classical pair. Used once, zeroised.
+pub struct ResponderKeys {
     suite: Suite,
     provider: Provider,
-    share: &InitiatorShare,
-) -> Result<(ResponderShare, SharedSecret), CryptoError> {
-    let peer = ClassicalShare::parse(suite, &share.dh_public_key)?;
-    let kem_key = kem_part(suite, share.kem_public_key.as_deref())?;
-    let kem = kem_key.map(|key| provider.encapsulate_ml_kem_768(key)).transpose()?;
-    let (dh, dh_public_key) = ClassicalSecret::generate(suite, provider)?;
-    let dh = dh.agree(provider, &peer)?;
-    let secret = SharedSecret::combine(kem.as_ref().map(|kem| &*kem.shared_secret), &dh);
-    Ok((ResponderShare { dh_public_key, kem_ciphertext: kem.map(|kem| kem.ciphertext) }, secret))
+    dh: ClassicalSecret,
+    dh_public_key: Vec<u8>,
+}
+
+impl ResponderKeys {
+    /// Makes fresh keys for `suite`.
+    pub fn generate(suite: Suite, provider: Provider) -> Result<Self, CryptoError> {
+        let (dh, dh_public_key) = ClassicalSecret::generate(suite, provider)?;
+        Ok(Self { suite, provider, dh, dh_public_key })
+    }
+
+    /// The suite that they are for.
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// Checks the initiator's share and encapsulates to it: all that the answer needs. A share of the wrong shape or out
+    /// of range is [`CryptoError::BadShare`] or [`CryptoError::BadGroup`]. No exponentiation takes place.
+    pub fn respond(self, share: &InitiatorShare) -> Result<(ResponderShare, ResponderSecrets), CryptoError> {
+        let Self { suite, provider, dh, dh_public_key } = self;
+        let peer = ClassicalShare::parse(suite, &share.dh_public_key)?;
+        let kem_key = kem_part(suite, share.kem_public_key.as_deref())?;
+        let kem = kem_key.map(|key| provider.encapsulate_ml_kem_768(key)).transpose()?;
+        let (kem_ciphertext, kem) = kem.map(|kem| (kem.ciphertext, kem.shared_secret)).unzip();
+        Ok((
+            ResponderShare { dh_public_key, kem_ciphertext },
+            ResponderSecrets { provider, dh, peer: Box::new(peer), kem },
+        ))
+    }
+}
+
+impl Debug for ResponderKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResponderKeys(..)")
+    }
+}
+
+/// The responder's secrets, with a good share of the initiator's: what is left is the costly part.
+pub struct ResponderSecrets {
+    provider: Provider,
+    dh: ClassicalSecret,
+    peer: Box<ClassicalShare>,
+    kem: Option<Zeroizing<[u8; 32]>>,
+}
+
+impl ResponderSecrets {
+    /// Combines them: one exponentiation in MODP.
+    pub fn agree(self) -> Result<SharedSecret, CryptoError> {
+        let dh = self.dh.agree(self.provider, &self.peer)?;
+        Ok(SharedSecret::combine(self.kem.as_deref(), &dh))
+    }
+}
+
+impl Debug for ResponderSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResponderSecrets(..)")
+    }
 }
 
 /// What both sides end up with: 32 (X25519) or 256 (MODP, left-padded) bytes, with 32 of ML-KEM before them
@@ -199,9 +272,10 @@ mod tests {
         for (suite, len) in
             [(Suite::Modp2048MlKem768, 288), (Suite::X25519MlKem768, 64), (Suite::Modp2048, 256)]
         {
-            let (_, offer) = InitiatorSecrets::generate(suite, available()[0]).unwrap();
-            let (_, secret) = respond(suite, available()[0], &offer).unwrap();
-            assert_eq!(secret.0.len(), len);
+            let (_, offer) = InitiatorKeys::generate(suite, available()[0]).unwrap().into_parts();
+            let (_, secrets) =
+                ResponderKeys::generate(suite, available()[0]).unwrap().respond(&offer).unwrap();
+            assert_eq!(secrets.agree().unwrap().0.len(), len);
         }
     }
 }

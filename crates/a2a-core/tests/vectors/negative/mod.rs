@@ -6,7 +6,7 @@ mod request;
 mod response;
 mod session;
 
-use a2a_core::crypto::kx::Suite;
+use a2a_core::crypto::kx::{ResponderKeys, Suite};
 use a2a_core::crypto::provider::{Provider, available};
 use a2a_core::handshake::messages::{Established, KeyExchange, KeyExchangeReply, Request, Response};
 use a2a_core::handshake::responder::PendingRequest;
@@ -118,7 +118,8 @@ fn receive_key_exchange(pair: &Pair, case: &Case) -> Result<(), String> {
         KeyExchange::Init(init) => {
             let responder = pair.begun().responder;
             let proof = responder.authenticate(&init).map_err(shown)?;
-            responder.reply(proof).map(drop).map_err(shown)
+            let keys = ResponderKeys::generate(case.suite, pair.responder.provider()).unwrap();
+            responder.reply(proof, keys).map(drop).map_err(shown)
         }
         KeyExchange::Finish(finish) => {
             let responder = pair.finished().responder;
