@@ -170,6 +170,14 @@ pub struct InitAuthenticated {
     _authenticated: PeerAuthenticated,
 }
 
+impl InitAuthenticated {
+    /// Whether its share is worth making keys for. [`AwaitInit::reply`](super::responder::AwaitInit::reply) checks it, too,
+    /// but takes keys that have been made.
+    pub fn check_share(&self, suite: Suite) -> Result<(), HandshakeError> {
+        Ok(self.share.check(suite)?)
+    }
+}
+
 impl AwaitInit {
     pub(crate) fn new(exchange: Exchange) -> Self {
         Self { exchange }

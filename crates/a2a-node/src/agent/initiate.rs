@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::card::AgentCertificate;
 use a2a_core::certificate::verify::{CertificateError, VerifiedCertificate};
-use a2a_core::crypto::kx::InitiatorKeys;
 use a2a_core::handshake::initiator::{self, Accepted, Answer, REQUEST_LIFETIME, Wish};
 use a2a_core::handshake::messages::{DecidedBy, Established, KeyExchangeReply, Request, Response};
 use a2a_core::handshake::{HandshakeError, Step};
@@ -192,6 +191,7 @@ impl AgentNode {
                 *stage = Stage::Established { finish: None };
                 drop(stage);
                 self.count_handshake(&entry, Role::Initiator, Outcome::Done, began);
+                self.state.ephemeral.initiator.refill(entry.suite, &self.state.pool);
                 // It may have been closed meanwhile; whoever closed it clears the keys.
                 self.session(session_id)?;
                 progress(Progress::KeysEstablished);
@@ -217,8 +217,11 @@ impl AgentNode {
         let (pool, peer) = (&self.state.pool, &entry.peer);
         let failed = |error| handshake_failed(peer, error);
         progress(Progress::KeyExchangeStarted { suite: entry.suite });
-        let (suite, provider) = (accepted.suite(), self.state.identity.provider);
-        let start = move || accepted.start(InitiatorKeys::generate(suite, provider)?);
+        let keys = self.state.ephemeral.initiator.clone();
+        let start = move || {
+            let keys = keys.take(accepted.suite())?;
+            accepted.start(keys)
+        };
         let Step { next, message } = pool.run(start).await?.map_err(failed)?;
         progress(Progress::SharesGenerated { suite: entry.suite });
         progress(Progress::ShareSent);

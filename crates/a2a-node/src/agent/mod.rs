@@ -26,6 +26,7 @@ mod sessions;
 mod sweep;
 mod upkeep;
 
+mod ephemeral;
 mod peers;
 mod pool;
 mod refusals;
@@ -49,6 +50,7 @@ use crate::metrics::Metrics;
 use crate::tls::ServerTls;
 use closed::Closed;
 use consent::Requests;
+use ephemeral::Ephemeral;
 use identity::Identity;
 use peers::Peers;
 use pool::CryptoPool;
@@ -113,6 +115,7 @@ struct State {
     closed: Closed,
     peers: Peers,
     pool: CryptoPool,
+    ephemeral: Ephemeral,
     events: EventSender,
     rekey_policy: RekeyPolicy,
     started: Instant,

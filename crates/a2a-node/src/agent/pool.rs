@@ -11,12 +11,20 @@ use crate::error::NodeError;
 
 /// As many jobs at a time as there are cores; the others wait in line.
 #[derive(Debug, Clone)]
-pub(crate) struct CryptoPool(Arc<Semaphore>);
+pub(crate) struct CryptoPool {
+    free: Arc<Semaphore>,
+    cores: usize,
+}
 
 impl CryptoPool {
     pub(crate) fn new() -> Self {
         let cores = available_parallelism().map_or(2, std::num::NonZero::get);
-        Self(Arc::new(Semaphore::new(cores)))
+        Self { free: Arc::new(Semaphore::new(cores)), cores }
+    }
+
+    /// Whether no job runs or waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.free.available_permits() == self.cores
     }
 
     /// Runs `job` on a blocking thread. Once begun it runs to its end, even if nobody waits for it any more.
@@ -25,7 +33,7 @@ impl CryptoPool {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NodeError> {
         let stopped = |error: &dyn std::fmt::Display| NodeError::Environment(format!("crypto pool: {error}"));
-        let permit = self.0.clone().acquire_owned().await.map_err(|error| stopped(&error))?;
+        let permit = self.free.clone().acquire_owned().await.map_err(|error| stopped(&error))?;
         let running = tokio::task::spawn_blocking(move || {
             let done = job();
             drop(permit);

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use a2a_core::certificate::verify::CertificateError;
 use a2a_core::crypto::kdf::sha256;
-use a2a_core::crypto::kx::ResponderKeys;
 use a2a_core::handshake::Step;
 use a2a_core::handshake::messages::{DecidedBy, KeyExchange, KeyExchangeFinish, KeyExchangeInit, Request};
 use a2a_core::handshake::responder::{EstablishError, PendingRequest};
@@ -205,8 +204,13 @@ impl AgentNode {
                 return Err(from_handshake(&error));
             }
         };
-        let (suite, provider) = (state.suite(), self.state.identity.provider);
-        let reply = move || state.reply(authenticated, ResponderKeys::generate(suite, provider)?);
+        let keys = self.state.ephemeral.responder.clone();
+        let reply = move || {
+            let suite = state.suite();
+            // No keys for one that they cannot be used with.
+            authenticated.check_share(suite)?;
+            state.reply(authenticated, keys.take(suite)?)
+        };
         let replied = self.state.pool.run(reply).await;
         match replied.map_err(ApiError::internal)? {
             Ok(Step { next, message }) => {
@@ -261,6 +265,7 @@ impl AgentNode {
                 self.open_channel(entry, session).map_err(ApiError::internal)?;
                 *stage = Stage::Established { finish };
                 self.count_handshake(entry, Role::Responder, Outcome::Done, began);
+                self.state.ephemeral.responder.refill(entry.suite, &self.state.pool);
                 // The stage is held until this is told: the person does not hear of the end before.
                 self.tell(Event::SessionEstablished(entry.report())).await;
                 Ok(reply)

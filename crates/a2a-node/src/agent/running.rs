@@ -101,6 +101,7 @@ impl AgentNode {
             closed: super::Closed::default(),
             peers: super::Peers::new()?,
             pool: CryptoPool::new(),
+            ephemeral: super::Ephemeral::new(provider),
             events,
             rekey_policy,
             started: Instant::now(),

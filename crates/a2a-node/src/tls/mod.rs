@@ -150,15 +150,24 @@ mod tests {
 
     use rcgen::{BasicConstraints, CertifiedIssuer, IsCa};
     use rustls::pki_types::ServerName;
-    use rustls::{CertificateError, ClientConfig, ClientConnection, ServerConnection};
+    use rustls::{CertificateError, ClientConfig, ClientConnection, HandshakeKind, ServerConnection};
 
     use super::*;
 
     /// Runs a TLS handshake in memory. Returns what the client says of it.
     fn handshake(client: ClientConfig, server: &ServerTls, name: &'static str) -> Result<(), rustls::Error> {
-        let mut client = ClientConnection::new(Arc::new(client), ServerName::try_from(name).unwrap())?;
+        handshake_of(&Arc::new(client), server, name).map(drop)
+    }
+
+    /// As [`handshake`]; returns which kind it was.
+    fn handshake_of(
+        client: &Arc<ClientConfig>,
+        server: &ServerTls,
+        name: &'static str,
+    ) -> Result<HandshakeKind, rustls::Error> {
+        let mut client = ClientConnection::new(client.clone(), ServerName::try_from(name).unwrap())?;
         let mut server = ServerConnection::new(server.rustls().get_inner())?;
-        while client.is_handshaking() || server.is_handshaking() {
+        while client.is_handshaking() || server.is_handshaking() || server.wants_write() {
             let mut bytes = Vec::new();
             client.write_tls(&mut bytes).unwrap();
             server.read_tls(&mut bytes.as_slice()).unwrap();
@@ -169,7 +178,7 @@ mod tests {
             client.process_new_packets()?;
         }
         assert_eq!(client.alpn_protocol(), Some(b"h2".as_slice()));
-        Ok(())
+        Ok(client.handshake_kind().unwrap())
     }
 
     struct Root(CertifiedIssuer<'static, KeyPair>);
@@ -269,6 +278,28 @@ mod tests {
         handshake(rooted(), &server, "localhost").unwrap();
         assert!(server.replace(&TlsKey::generate().unwrap(), &chain).is_err());
         handshake(rooted(), &server, "localhost").unwrap();
+    }
+
+    /// A resumed handshake proves no key anew, so it may only follow one with the same client and the same certificate.
+    #[test]
+    fn who_comes_again_resumes_until_the_certificate_is_replaced() {
+        let (key, other) = (TlsKey::generate().unwrap(), TlsKey::generate().unwrap());
+        let server = self_signed(&key);
+        let client = || Arc::new(client::pinned(key.spki_sha256()).unwrap());
+        let (known, stranger) = (client(), client());
+        let kind = |client| handshake_of(client, &server, "localhost");
+        let full = |kind: Result<HandshakeKind, rustls::Error>| {
+            matches!(kind, Ok(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest))
+        };
+        assert!(full(kind(&known)));
+        for _ in 0..5 {
+            assert_eq!(kind(&known).unwrap(), HandshakeKind::Resumed);
+        }
+        assert!(full(kind(&stranger)));
+        server.replace(&key, &key.self_signed(&["localhost".into()]).unwrap()).unwrap();
+        assert!(full(kind(&known)));
+        server.replace(&other, &other.self_signed(&["localhost".into()]).unwrap()).unwrap();
+        assert!(kind(&known).unwrap_err().to_string().contains("WrongKey"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use axum_server::tls_rustls::RustlsConfig;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::ServerSessionMemoryCache;
 
 use super::{ALPN, TlsError, TlsKey, VERSIONS, provider};
 
@@ -43,5 +44,9 @@ fn server_config(key: &TlsKey, chain_pem: &str) -> Result<Arc<ServerConfig>, Tls
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
     config.alpn_protocols = ALPN.map(Vec::from).into();
+    config.session_storage = ServerSessionMemoryCache::new(RESUMABLE);
     Ok(Arc::new(config))
 }
+
+/// Handshakes that clients can come back to: some for each connection that a server takes.
+const RESUMABLE: usize = 2048;

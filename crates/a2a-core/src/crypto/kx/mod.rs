@@ -84,6 +84,15 @@ pub struct InitiatorShare {
     pub kem_public_key: Option<Vec<u8>>,
 }
 
+impl InitiatorShare {
+    /// Whether a responder's keys of `suite` can be used with it, as far as can be told without them:
+    /// [`CryptoError::BadShare`] or [`CryptoError::BadGroup`] if not. Costs no exponentiation.
+    pub fn check(&self, suite: Suite) -> Result<(), CryptoError> {
+        ClassicalShare::parse(suite, &self.dh_public_key)?;
+        kem_part(suite, self.kem_public_key.as_deref()).map(|_| ())
+    }
+}
+
 /// The responder's half as it goes over the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResponderShare {
