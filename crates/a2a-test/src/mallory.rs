@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use a2a_core::agent_id::AgentId;
 use a2a_core::certificate::verify::{VerifiedCertificate, Verifier};
-use a2a_core::crypto::kx::Suite;
+use a2a_core::crypto::kx::{InitiatorKeys, Suite};
+use a2a_core::crypto::provider::available;
 use a2a_core::crypto::signature::{self, Signature, SignatureLabel};
-use a2a_core::handshake::initiator::{self, Accepted, Answer, AwaitResponse, Wish};
+use a2a_core::handshake::initiator::{self, Accepted, Answer, AwaitReply, AwaitResponse, Wish};
 use a2a_core::handshake::messages::{
     Acceptance, DecidedBy, Decision, Established, KeyExchangeFinish, KeyExchangeInit, KeyExchangeReply,
     Request, Response,
@@ -112,7 +113,7 @@ impl Mallory {
 
     /// Goes all the way to a session, as an honest peer would.
     pub async fn connect(&self, world: &World, agent: &Agent) -> Session {
-        let step = self.agree(world, agent).await.accepted.start().unwrap();
+        let step = start(self.agree(world, agent).await.accepted);
         let reply: KeyExchangeReply = self.post(agent, KEY_EXCHANGE, &step.message).await.read_as();
         let step = step.next.finish(&reply).unwrap();
         let established: Established = self.post(agent, KEY_EXCHANGE, &step.message).await.read_as();
@@ -174,6 +175,12 @@ impl Agreed {
         transcript.absorb_signature(&acceptance.signature);
         transcript
     }
+}
+
+/// Begins the exchange as an honest peer would.
+pub fn start(accepted: Accepted) -> Step<AwaitReply, KeyExchangeInit> {
+    let keys = InitiatorKeys::generate(accepted.suite(), available()[0]).unwrap();
+    accepted.start(keys).unwrap()
 }
 
 /// M5 with another signature: what somebody without the key can make.

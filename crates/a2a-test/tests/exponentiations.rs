@@ -6,7 +6,7 @@
 use a2a_core::crypto::kx::modp::exponentiations;
 use a2a_core::handshake::messages::{KeyExchangeInit, KeyExchangeReply};
 use a2a_node::args::Accept;
-use a2a_test::mallory::{KEY_EXCHANGE, Mallory, REQUEST, forged_init};
+use a2a_test::mallory::{KEY_EXCHANGE, Mallory, REQUEST, forged_init, start};
 use a2a_test::world::World;
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn nothing_forged_or_repeated_costs_an_exponentiation() {
     assert_eq!(exponentiations(), before, "requests and consent");
 
     let (transcript, session_id) = (second.transcript(), second.accepted.session_id());
-    let step = first.accepted.start().unwrap();
+    let step = start(first.accepted);
     let after_start = exponentiations();
     assert_eq!(after_start, before + 1, "her own share");
     for _ in 0..50 {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use a2a_core::handshake::messages::KeyExchangeReply;
 use a2a_core::wire::{MAX_HANDSHAKE_BODY, MAX_SEND_BODY};
-use a2a_test::mallory::{CLOSE, KEY_EXCHANGE, Mallory, REQUEST, SEND, forged_finish, forged_init};
+use a2a_test::mallory::{CLOSE, KEY_EXCHANGE, Mallory, REQUEST, SEND, forged_finish, forged_init, start};
 use a2a_test::raw::{JSON, Raw, Reply};
 use a2a_test::world::World;
 use serde_json::{Value, json};
@@ -126,7 +126,7 @@ async fn cryptographic_failures_before_authentication_all_look_the_same() {
     for flaw in ["M3's signature", "M3's suite", "M3's share", "M5's signature", "M5's confirmation"] {
         let agreed = mallory.agree(&world, &helper).await;
         let transcript = agreed.transcript();
-        let step = agreed.accepted.start().unwrap();
+        let step = start(agreed.accepted);
         let mut init = step.message.clone();
         match flaw {
             "M3's signature" => init = forged_init(&init),

@@ -6,7 +6,7 @@ use a2a_core::handshake::messages::{Established, KeyExchangeInit, KeyExchangeRep
 use a2a_core::session::{FrameType, RekeyPolicy};
 use a2a_core::wire::Base64;
 use a2a_node::agent::report::{CloseCause, SessionStage};
-use a2a_test::mallory::{CLOSE, KEY_EXCHANGE, Mallory, SEND, forged_finish, forged_init};
+use a2a_test::mallory::{CLOSE, KEY_EXCHANGE, Mallory, SEND, forged_finish, forged_init, start};
 use serde_json::json;
 
 use super::helper_and_mallory;
@@ -25,7 +25,7 @@ async fn forged_messages_do_not_disturb_the_honest_exchange() {
     let (world, mut helper, mallory) = helper_and_mallory().await;
     let agreed = mallory.agree(&world, &helper).await;
     let id = helper.created().await.session_id;
-    let step = agreed.accepted.start().unwrap();
+    let step = start(agreed.accepted);
     for _ in 0..3 {
         let forged = mallory.post(&helper, KEY_EXCHANGE, &forged_init(&step.message)).await;
         assert_eq!(forged.refusal(), failed());
@@ -48,13 +48,13 @@ async fn forged_messages_do_not_disturb_the_honest_exchange() {
 #[tokio::test]
 async fn a_share_from_one_session_is_refused_in_another() {
     let (world, mut helper, mallory) = helper_and_mallory().await;
-    let first = mallory.agree(&world, &helper).await.accepted.start().unwrap();
+    let first = start(mallory.agree(&world, &helper).await.accepted);
     let second = mallory.agree(&world, &helper).await;
     let replayed = KeyExchangeInit { session_id: second.accepted.session_id(), ..first.message.clone() };
     assert_eq!(mallory.post(&helper, KEY_EXCHANGE, &replayed).await.refusal(), failed());
     let reply: KeyExchangeReply = mallory.post(&helper, KEY_EXCHANGE, &first.message).await.read_as();
     let finish = first.next.finish(&reply).unwrap().message;
-    let second = second.accepted.start().unwrap();
+    let second = start(second.accepted);
     let reply: KeyExchangeReply = mallory.post(&helper, KEY_EXCHANGE, &second.message).await.read_as();
     let mut replayed = finish;
     replayed.session_id = reply.session_id;
@@ -69,7 +69,7 @@ async fn a_share_from_one_session_is_refused_in_another() {
 #[tokio::test]
 async fn messages_out_of_their_order_are_refused_and_change_nothing() {
     let (world, mut helper, mallory) = helper_and_mallory().await;
-    let other = mallory.agree(&world, &helper).await.accepted.start().unwrap();
+    let other = start(mallory.agree(&world, &helper).await.accepted);
     helper.created().await;
     let reply: KeyExchangeReply = mallory.post(&helper, KEY_EXCHANGE, &other.message).await.read_as();
     let mut early = other.next.finish(&reply).unwrap().message;
@@ -87,7 +87,7 @@ async fn messages_out_of_their_order_are_refused_and_change_nothing() {
         "a close before the keys"
     );
 
-    let init = agreed.accepted.start().unwrap();
+    let init = start(agreed.accepted);
     let reply: KeyExchangeReply = mallory.post(&helper, KEY_EXCHANGE, &init.message).await.read_as();
     let mut second = init.message.clone();
     second.kem_public_key = other.message.kem_public_key.clone();
@@ -121,7 +121,7 @@ async fn messages_out_of_their_order_are_refused_and_change_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_equal_messages_at_once_make_one_session_and_get_equal_answers() {
     let (world, mut helper, mallory) = helper_and_mallory().await;
-    let step = mallory.agree(&world, &helper).await.accepted.start().unwrap();
+    let step = start(mallory.agree(&world, &helper).await.accepted);
     let id = helper.created().await.session_id;
     let replies = storm(&mallory, &helper, &step.message).await;
     let step = step.next.finish(&replies).unwrap();
@@ -175,7 +175,7 @@ async fn bad_groups_and_shares_are_refused_with_the_one_code() {
         let agreed = mallory.agree(&world, &helper).await;
         assert_eq!(agreed.accepted.suite(), Suite::Modp2048MlKem768);
         let (transcript, id) = (agreed.transcript(), helper.created().await.session_id);
-        let mut init = agreed.accepted.start().unwrap().message;
+        let mut init = start(agreed.accepted).message;
         init.dh_public_key = share.into();
         mallory.sign_init(&transcript, &mut init);
         assert_eq!(mallory.post(&helper, KEY_EXCHANGE, &init).await.refusal(), failed(), "{flaw}");
@@ -193,7 +193,7 @@ async fn bad_kem_keys_and_low_order_points_are_refused() {
         let agreed = mallory.agree(&world, &helper).await;
         helper.created().await;
         let transcript = agreed.transcript();
-        let mut init = agreed.accepted.start().unwrap().message;
+        let mut init = start(agreed.accepted).message;
         init.kem_public_key = kem.map(Base64::from);
         mallory.sign_init(&transcript, &mut init);
         assert_eq!(mallory.post(&helper, KEY_EXCHANGE, &init).await.refusal(), failed());
@@ -212,7 +212,7 @@ async fn bad_kem_keys_and_low_order_points_are_refused() {
     }] {
         let agreed = mallory.agree(&world, &x25519).await;
         let transcript = agreed.transcript();
-        let mut init = agreed.accepted.start().unwrap().message;
+        let mut init = start(agreed.accepted).message;
         let start = init.dh_public_key.as_bytes()[..12].to_vec();
         init.dh_public_key = [start, point.to_vec()].concat().into();
         mallory.sign_init(&transcript, &mut init);
@@ -227,7 +227,7 @@ async fn another_suite_than_the_one_agreed_on_is_refused() {
     let (world, helper, mallory) = helper_and_mallory().await;
     let agreed = mallory.agree(&world, &helper).await;
     let transcript = agreed.transcript();
-    let good = agreed.accepted.start().unwrap();
+    let good = start(agreed.accepted);
     let mut init = good.message.clone();
     (init.suite, init.kem_public_key) = (Suite::Modp2048, None);
     mallory.sign_init(&transcript, &mut init);
@@ -238,7 +238,7 @@ async fn another_suite_than_the_one_agreed_on_is_refused() {
 #[tokio::test]
 async fn a_wrong_confirmation_though_signed_ends_the_session() {
     let (world, mut helper, mallory) = helper_and_mallory().await;
-    let step = mallory.agree(&world, &helper).await.accepted.start().unwrap();
+    let step = start(mallory.agree(&world, &helper).await.accepted);
     helper.created().await;
     let reply: KeyExchangeReply = mallory.post(&helper, KEY_EXCHANGE, &step.message).await.read_as();
     let mut finish = step.next.finish(&reply).unwrap().message;
