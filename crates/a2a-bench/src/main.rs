@@ -16,13 +16,27 @@ mod world;
 
 mod measure;
 
+mod criterion;
+mod machine;
 mod results;
+
+mod bars;
+mod plots;
+mod tables;
+
+mod progress;
+mod report;
 mod run;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+
+use crate::bars::Bar;
+use crate::failure::Failure;
+use crate::results::Results;
 
 /// Measures agents that talk with each other.
 #[derive(Debug, Parser)]
@@ -36,6 +50,8 @@ struct Cli {
 enum Command {
     /// Measure
     Run(run::RunArgs),
+    /// Hold what a run has found against the bars; exit code 1 unless all hold
+    Bars(BarsArgs),
     /// Be the agent that receives; started by `run`
     #[command(hide = true)]
     Peer(agent::AgentArgs),
@@ -44,19 +60,39 @@ enum Command {
     Floor,
 }
 
+#[derive(Debug, Args)]
+struct BarsArgs {
+    /// Where `run --out` has written
+    #[arg(value_name = "DIR")]
+    from: PathBuf,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Run(args) => run::run(&args).await,
+        Command::Bars(args) => return hold(&args.from),
         Command::Peer(args) => agent::serve(&args).await,
         Command::Floor => floor::serve().await,
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // There is nobody left to tell if the output is closed.
-            let _ = writeln!(std::io::stderr(), "✗ {failure}");
-            ExitCode::FAILURE
-        }
+        Err(failure) => told(&failure),
     }
+}
+
+fn hold(from: &Path) -> ExitCode {
+    let bars = match Results::read(from) {
+        Ok(results) => bars::bars(&results),
+        Err(failure) => return told(&failure),
+    };
+    // There is nobody left to tell if the output is closed.
+    let _ = writeln!(std::io::stdout(), "{}", bars::table(tables::SCREEN, &bars));
+    if bars.iter().all(Bar::holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn told(failure: &Failure) -> ExitCode {
+    // There is nobody left to tell if the output is closed.
+    let _ = writeln!(std::io::stderr(), "✗ {failure}");
+    ExitCode::FAILURE
 }

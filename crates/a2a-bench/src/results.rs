@@ -1,10 +1,16 @@
-//! What a run has found, as data and as tables.
+//! What a run has found, as data.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use std::path::Path;
+
+use a2a_core::crypto::kx::Suite;
 use serde::{Deserialize, Serialize};
 
+use crate::criterion::Bench;
+use crate::failure::{Failure, OrFail};
+use crate::machine::Machine;
 use crate::measure::growth::Level;
 use crate::measure::messages::Comparison;
+use crate::measure::others::{Client, Library};
 use crate::measure::primitives::Primitives;
 use crate::measure::queue::Queue;
 use crate::measure::setups::Setups;
@@ -12,149 +18,41 @@ use crate::measure::setups::Setups;
 /// All figures of a run; what was left out is empty.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Results {
+    pub(crate) machine: Machine,
     pub(crate) primitives: Option<Primitives>,
     pub(crate) messages: Vec<Comparison>,
     pub(crate) queues: Vec<Queue>,
     pub(crate) setups: Vec<Setups>,
     pub(crate) growth: Vec<Level>,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) libraries: Vec<Library>,
+    pub(crate) criterion: Vec<Bench>,
 }
 
-/// A table with the first column to the left and figures to the right.
-pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header);
-    for row in rows {
-        table.add_row(row);
+impl Results {
+    /// Single messages of one size and number of senders.
+    pub(crate) fn message(&self, size: usize, senders: usize) -> Option<&Comparison> {
+        self.messages.iter().find(|one| (one.size, one.senders) == (size, senders))
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+
+    /// Reads what [`Results::write`] has written.
+    pub(crate) fn read(dir: &Path) -> Result<Self, Failure> {
+        let path = dir.join(FILE);
+        let written = std::fs::read(&path).or_fail(|| format!("{}", path.display()))?;
+        serde_json::from_slice(&written).or_fail(|| format!("{}", path.display()))
     }
-    table
+
+    /// Writes `results.json`.
+    pub(crate) fn write(&self, dir: &Path) -> Result<(), Failure> {
+        std::fs::create_dir_all(dir).or_fail(|| format!("{}", dir.display()))?;
+        let written = serde_json::to_vec_pretty(self).or_fail(|| "the results".into())?;
+        std::fs::write(dir.join(FILE), written).or_fail(|| format!("{}", dir.display()))
+    }
+
+    /// Every suite there is: each has its bars.
+    pub(crate) fn suites() -> impl Iterator<Item = Suite> {
+        Suite::ALL.into_iter()
+    }
 }
 
-/// Single messages.
-pub(crate) fn messages(all: &[Comparison]) -> Table {
-    let header = [
-        "size, senders",
-        "floor/s",
-        "ours/s",
-        "ratio",
-        "p50 µs",
-        "floor's",
-        "ratio",
-        "p99",
-        "p99.9",
-        "CPU µs",
-        "floor's",
-    ];
-    table(
-        header,
-        all.iter().map(|one| {
-            let (ours, floor) = (&one.ours, &one.floor);
-            [
-                format!("{} B, {}", one.size, one.senders),
-                format!("{:.0}", floor.per_second),
-                format!("{:.0}", ours.per_second),
-                format!("{:.2}", one.rate_ratio),
-                format!("{:.0}", ours.latency.p50),
-                format!("{:.0}", floor.latency.p50),
-                format!("{:.2}", one.p50_ratio),
-                format!("{:.0}", ours.latency.p99),
-                format!("{:.0}", ours.latency.p999),
-                format!("{:.1}", ours.cpu_us),
-                format!("{:.1}", floor.cpu_us),
-            ]
-        }),
-    )
-}
-
-/// Session set-ups.
-pub(crate) fn setups(all: &[Setups]) -> Table {
-    let header = [
-        "suite",
-        "primitives µs",
-        "CPU µs",
-        "ratio",
-        "p50 µs",
-        "p99",
-        "p99.9",
-        "floor's trip",
-        "set-ups/s",
-        "CPU µs, busy",
-    ];
-    table(
-        header,
-        all.iter().map(|one| {
-            [
-                one.suite.to_string(),
-                format!("{:.0}", one.primitives_us),
-                format!("{:.0}", one.cpu_us),
-                format!("{:.2}", one.cpu_us / one.primitives_us),
-                format!("{:.0}", one.latency.p50),
-                format!("{:.0}", one.latency.p99),
-                format!("{:.0}", one.latency.p999),
-                format!("{:.0}", one.round_trip_us),
-                format!("{:.0}", one.per_second),
-                format!("{:.0}", one.busy_cpu_us),
-            ]
-        }),
-    )
-}
-
-/// Queues over one session.
-pub(crate) fn queues(all: &[Queue]) -> Table {
-    let header = [
-        "size",
-        "batch",
-        "floor single/s",
-        "floor batched/s",
-        "ours/s",
-        "by single",
-        "by batched",
-        "CPU µs",
-        "floor's",
-        "AEAD µs",
-        "by AEAD",
-    ];
-    table(
-        header,
-        all.iter().map(|one| {
-            [
-                format!("{} B", one.size),
-                one.batch.to_string(),
-                format!("{:.0}", one.floor_single),
-                format!("{:.0}", one.floor_batched),
-                format!("{:.0}", one.ours),
-                format!("{:.1}", one.single_ratio),
-                format!("{:.2}", one.batched_ratio),
-                format!("{:.2}", one.cpu_us),
-                format!("{:.2}", one.floor_cpu_us),
-                format!("{:.3}", one.aead_us),
-                format!("{:.1}", one.aead_ratio),
-            ]
-        }),
-    )
-}
-
-/// Growing numbers of live sessions.
-pub(crate) fn growth(all: &[Level]) -> Table {
-    let header =
-        ["sessions", "resident KiB", "bytes each", "CPU µs", "with one session", "ratio", "set-ups/s"];
-    table(
-        header,
-        all.iter().map(|one| {
-            [
-                one.sessions.to_string(),
-                one.resident_kib.to_string(),
-                format!("{:.0}", one.bytes_by_session),
-                format!("{:.1}", one.cpu_us),
-                format!("{:.1}", one.lone_cpu_us),
-                format!("{:.2}", one.cost_ratio),
-                format!("{:.0}", one.setups_per_second),
-            ]
-        }),
-    )
-}
+const FILE: &str = "results.json";

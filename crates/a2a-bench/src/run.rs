@@ -7,10 +7,13 @@ use a2a_core::crypto::kx::Suite;
 use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, OrFail};
+use crate::machine::Machine;
 use crate::measure::primitives::Bench;
-use crate::measure::{Effort, growth, messages, queue, setups};
-use crate::results::{self, Results};
+use crate::measure::{Effort, growth, messages, others, queue, setups};
+use crate::progress::Progress;
+use crate::results::Results;
 use crate::world::World;
+use crate::{criterion, report, tables};
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -36,9 +39,15 @@ pub(crate) struct RunArgs {
     /// How many rounds, instead of the usual number
     #[arg(long)]
     rounds: Option<usize>,
-    /// Where to write results.json
+    /// Where to write results.json, figures.md and plots
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Where criterion has left its estimates, to stand in the same report
+    #[arg(long, value_name = "DIR")]
+    criterion: Option<PathBuf>,
+    /// Print the results as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// A part of a run.
@@ -50,6 +59,8 @@ enum Part {
     Queue,
     /// Session set-ups beside their primitives
     Setups,
+    /// What people use instead
+    Others,
     /// Growing numbers of live sessions
     Growth,
 }
@@ -57,30 +68,39 @@ enum Part {
 /// Measures, shows and writes.
 pub(crate) async fn run(args: &RunArgs) -> Result<(), Failure> {
     let wanted = |part| args.only.is_empty() || args.only.contains(&part);
-    let (mut world, mut results) = (World::start().await?, Results::default());
+    let progress = Progress::start();
+    let mut results = Results { machine: Machine::here(), ..Results::default() };
+    let mut world = World::start().await?;
     if wanted(Part::Messages) {
-        args.messages(&mut world, &mut results).await?;
+        args.messages(&mut world, &mut results, &progress).await?;
     }
     if wanted(Part::Queue) {
-        args.queue(&mut world, &mut results).await?;
+        args.queue(&mut world, &mut results, &progress).await?;
     }
     if wanted(Part::Setups) {
-        args.setups(&mut world, &mut results).await?;
+        args.setups(&mut world, &mut results, &progress).await?;
+    }
+    if wanted(Part::Others) {
+        args.others(&mut world, &mut results, &progress).await?;
     }
     world.check().await?;
+    drop(world);
     if wanted(Part::Growth) {
-        drop(world);
         let (mut fresh, mut lone) = (World::start().await?, World::start().await?);
-        let worlds = (&mut fresh, &mut lone);
+        let (worlds, tell) = ((&mut fresh, &mut lone), |what: &str| progress.tell(what));
         results.growth = growth::measure(worlds, &args.sessions, args.effort(), &tell).await?;
-        show(&results::growth(&results.growth).to_string())?;
     }
+    progress.end();
+    results.criterion = args.criterion.as_deref().map(criterion::read).unwrap_or_default();
     if let Some(out) = &args.out {
-        let written = serde_json::to_vec_pretty(&results).or_fail(|| "the results".into())?;
-        std::fs::create_dir_all(out).or_fail(|| format!("{}", out.display()))?;
-        std::fs::write(out.join("results.json"), written).or_fail(|| format!("{}", out.display()))?;
+        report::write(&results, out)?;
     }
-    Ok(())
+    let shown = if args.json {
+        serde_json::to_string(&results).or_fail(|| "the results".into())?
+    } else {
+        tables::all(&results, tables::SCREEN, |title| format!("\n{title}"))
+    };
+    writeln!(io::stdout(), "{shown}").or_fail(|| "the output".into())
 }
 
 impl RunArgs {
@@ -89,31 +109,61 @@ impl RunArgs {
         Effort { rounds: self.rounds.unwrap_or(usual.rounds), ..usual }
     }
 
-    async fn messages(&self, world: &mut World, results: &mut Results) -> Result<(), Failure> {
+    async fn messages(
+        &self,
+        world: &mut World,
+        results: &mut Results,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
         let sender = world.sender(Vec::new()).await?;
         for size in &self.sizes {
             for senders in &self.senders {
-                tell(&format!("messages of {size} bytes, {senders} senders"));
+                progress.tell(&format!("messages of {size} bytes, {senders} senders"));
                 let compared = messages::compare(world, &sender, (*size, *senders), self.effort()).await?;
                 results.messages.push(compared);
             }
         }
-        show(&results::messages(&results.messages).to_string())
+        Ok(())
     }
 
-    async fn queue(&self, world: &mut World, results: &mut Results) -> Result<(), Failure> {
+    async fn queue(
+        &self,
+        world: &mut World,
+        results: &mut Results,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
         let (sender, bench) = (world.sender(Vec::new()).await?, Bench::new()?);
         for size in self.sizes.iter().filter(|size| **size <= QUEUED) {
-            tell(&format!("a queue of messages of {size} bytes"));
+            progress.tell(&format!("a queue of messages of {size} bytes"));
             results.queues.push(queue::measure(world, &sender, *size, &bench, self.effort()).await?);
         }
-        show(&results::queues(&results.queues).to_string())
+        Ok(())
     }
 
-    async fn setups(&self, world: &mut World, results: &mut Results) -> Result<(), Failure> {
+    async fn others(
+        &self,
+        world: &mut World,
+        results: &mut Results,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        for senders in &self.senders {
+            progress.tell(&format!("reqwest, {senders} senders"));
+            results.clients.push(others::client(world, *senders, self.effort()).await?);
+        }
+        progress.tell("Noise and Olm");
+        results.libraries = others::libraries()?;
+        Ok(())
+    }
+
+    async fn setups(
+        &self,
+        world: &mut World,
+        results: &mut Results,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
         let bench = Bench::new()?;
         for suite in &self.suites {
-            tell(&format!("set-ups with {suite}"));
+            progress.tell(&format!("set-ups with {suite}"));
             let mut senders = Vec::new();
             for _ in 0..SENDERS_A_SUITE {
                 senders.push(world.sender(vec![*suite]).await?);
@@ -122,17 +172,8 @@ impl RunArgs {
             results.setups.push(measured.0);
             results.primitives = Some(measured.1);
         }
-        show(&results::setups(&results.setups).to_string())
+        Ok(())
     }
-}
-
-fn tell(what: &str) {
-    // Nobody may be looking.
-    let _ = writeln!(io::stderr(), "… {what}");
-}
-
-fn show(table: &str) -> Result<(), Failure> {
-    writeln!(io::stdout(), "{table}").or_fail(|| "the output".into())
 }
 
 /// Agents that set up sessions at the same time.

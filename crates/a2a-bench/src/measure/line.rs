@@ -22,6 +22,8 @@ pub(super) struct Line {
 enum Way {
     /// A connection to the floor.
     Floor(floor::Connection),
+    /// The same with another client.
+    Reqwest(reqwest::Client, String),
     /// A session of ours.
     Session(AgentNode, Uuid),
 }
@@ -45,12 +47,28 @@ impl Line {
         Ok(Self { way: Way::Floor(connection), number: world.next_line(), place: 0 })
     }
 
+    /// A client of its own for the floor, with one connection.
+    pub(super) fn reqwest(world: &mut World) -> Result<Self, Failure> {
+        let failed = || "reqwest".to_owned();
+        let tls = floor::client_config(&world.floor_at.certificate)?;
+        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().tcp_nodelay(true);
+        let url = format!("https://localhost:{}/text", world.floor_at.address.port());
+        let way = Way::Reqwest(client.build().or_fail(failed)?, url);
+        Ok(Self { way, number: world.next_line(), place: 0 })
+    }
+
     /// Sends a text of this size and waits until it is acknowledged.
     pub(super) async fn send(&mut self, size: usize) -> Result<(), Failure> {
         let text = text::make(self.number, self.place, size);
         self.place = self.place.wrapping_add(1);
         match &mut self.way {
             Way::Floor(connection) => connection.send(text, None).await,
+            Way::Reqwest(client, url) => {
+                let answer = client.post(url.as_str()).body(text).send().await;
+                let answer = answer.and_then(reqwest::Response::error_for_status);
+                let body = answer.or_fail(|| "the floor gives no answer".into())?.bytes().await;
+                body.map(drop).or_fail(|| "the floor gives no answer".into())
+            }
             Way::Session(node, session) => {
                 let delivered = node.send(*session, text).await;
                 delivered.map(drop).or_fail(|| "a message has not been delivered".into())

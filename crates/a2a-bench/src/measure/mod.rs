@@ -2,6 +2,7 @@
 
 pub(crate) mod growth;
 pub(crate) mod messages;
+pub(crate) mod others;
 pub(crate) mod primitives;
 pub(crate) mod queue;
 pub(crate) mod setups;
