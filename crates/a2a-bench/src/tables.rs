@@ -13,7 +13,7 @@ use crate::measure::setups::Setups;
 use crate::results::Results;
 
 /// For the screen.
-pub(crate) const SCREEN: TableStyle = presets::UTF8_BORDERS_ONLY_CONDENSED;
+pub(crate) const SCREEN: TableStyle = presets::UTF8_FULL_CONDENSED;
 /// For the documents.
 pub(crate) const MARKDOWN: TableStyle = presets::ASCII_MARKDOWN;
 
