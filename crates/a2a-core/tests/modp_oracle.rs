@@ -12,6 +12,7 @@ use a2a_core::crypto::provider::available;
 use data_encoding::HEXLOWER;
 use num_bigint_dig::BigUint;
 use num_bigint_dig::prime::probably_prime;
+use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 #[test]
@@ -44,6 +45,38 @@ fn public_keys_and_secrets_equal_the_oracles() {
             let expected = base.modpow(&BigUint::from_bytes_be(&exponent), &prime());
             assert_eq!(*secret().agree(&share(&base)), padded(&expected));
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The table of the generator's powers, against the oracle and against plain exponentiation.
+    #[test]
+    fn a_power_of_the_generator_is_that_of_any_base(exponent in any::<[u8; 32]>()) {
+        prop_assume!(exponent != [0; 32]);
+        let _guard = lock();
+        let secret = || DhSecret::from_be_bytes(&exponent).unwrap();
+        let expected = BigUint::from(2u8).modpow(&BigUint::from_bytes_be(&exponent), &prime());
+        prop_assert_eq!(secret().public_key(), share(&expected));
+        prop_assert_eq!(*secret().agree(&share(&BigUint::from(2u8))), padded(&expected));
+    }
+}
+
+/// Each digit in each place of the exponent, so that each entry of the table is used.
+#[test]
+fn every_entry_of_the_table_is_right() {
+    let _guard = lock();
+    let mut base = BigUint::from(2u8);
+    for place in 0..64 {
+        let mut power = BigUint::from(1u8);
+        for digit in 1..16u8 {
+            power = power * &base % prime();
+            let mut exponent = [0; 32];
+            exponent[31 - place / 2] = if place % 2 == 0 { digit } else { digit << 4 };
+            assert_eq!(DhSecret::from_be_bytes(&exponent).unwrap().public_key(), share(&power));
+        }
+        base = power * base % prime();
     }
 }
 

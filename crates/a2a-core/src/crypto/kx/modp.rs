@@ -5,16 +5,19 @@
 //! one agreement and zeroised; the exponentiation takes the same time for each. The library's own temporaries
 //! on the stack are not wiped.
 
+mod fixed_base;
+
 use std::fmt::{self, Debug};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crypto_bigint::modular::{ConstMontyForm, ConstMontyParams};
+use crypto_bigint::modular::ConstMontyParams;
 use crypto_bigint::{U256, U2048, const_monty_params};
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use der::{Decode, Encode, Reader, Tag};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use self::fixed_base::{Residue, power_of_generator};
 use crate::crypto::CryptoError;
 use crate::crypto::provider::Provider;
 
@@ -63,14 +66,17 @@ impl DhSecret {
         Ok(Self(U256::from_be_slice(bytes)))
     }
 
-    /// g^x mod p: one exponentiation.
+    /// g^x mod p: one exponentiation, by a table.
     pub fn public_key(&self) -> DhPublicKey {
-        DhPublicKey(*power(&U2048::from_u8(GROUP_14.generator), &self.0))
+        count_exponentiation();
+        DhPublicKey(*retrieve(power_of_generator(&self.0)))
     }
 
     /// y^x mod p, big-endian and left-padded to 256 bytes: one exponentiation.
     pub fn agree(self, peer: &DhPublicKey) -> Zeroizing<[u8; VALUE_LEN]> {
-        Zeroizing::new(power(&peer.0, &self.0).to_be_bytes().into())
+        count_exponentiation();
+        let shared = retrieve(Residue::new(&peer.0).pow(&self.0));
+        Zeroizing::new(shared.to_be_bytes().into())
     }
 }
 
@@ -134,9 +140,11 @@ pub fn exponentiations() -> u64 {
     EXPONENTIATIONS.load(Ordering::Relaxed)
 }
 
-fn power(base: &U2048, exponent: &U256) -> Zeroizing<U2048> {
+fn count_exponentiation() {
     EXPONENTIATIONS.fetch_add(1, Ordering::Relaxed);
-    let mut result = ConstMontyForm::<Prime, { U2048::LIMBS }>::new(base).pow(exponent);
+}
+
+fn retrieve(mut result: Residue) -> Zeroizing<U2048> {
     let value = Zeroizing::new(result.retrieve());
     result.zeroize();
     value
