@@ -1,4 +1,4 @@
-//! A bounded place for work that keeps a core busy: RSA, modular exponentiation, ML-KEM.
+//! A bounded place for work that keeps a core busy: RSA signatures, modular exponentiation, ML-KEM.
 //!
 //! It keeps such work off the async workers, so that a burst of handshakes does not delay messages.
 
