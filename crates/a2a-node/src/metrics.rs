@@ -29,6 +29,9 @@ pub struct Metrics {
     handshake_seconds: Histogram,
     sessions: Gauge,
     messages: Counters<1>,
+    /// Two of `messages`, at hand: every message counts.
+    messages_sent: Counter,
+    messages_received: Counter,
     rejects: Counters<1>,
     queues: Family<Labels<1>, Gauge>,
     http_seconds: Family<HttpLabels, Histogram, fn() -> Histogram>,
@@ -127,6 +130,9 @@ words! {
 impl Metrics {
     /// Everything at zero.
     pub fn new(kind: NodeKind) -> Self {
+        let messages = Counters::<1>::default();
+        let of = |direction: Direction| messages.get_or_create_owned(&[("direction", direction.as_str())]);
+        let (messages_sent, messages_received) = (of(Direction::Sent), of(Direction::Received));
         let mut metrics = Self {
             registry: Registry::with_prefix("a2a"),
             enrolments: Family::default(),
@@ -135,7 +141,9 @@ impl Metrics {
             handshakes: Family::default(),
             handshake_seconds: quick(),
             sessions: Gauge::default(),
-            messages: Family::default(),
+            messages,
+            messages_sent,
+            messages_received,
             rejects: Family::default(),
             queues: Family::default(),
             http_seconds: Family::new_with_constructor(patient),
@@ -178,7 +186,10 @@ impl Metrics {
 
     /// A message was sent or received, each counted once. On an agent.
     pub fn message(&self, direction: Direction) {
-        self.messages.get_or_create(&[("direction", direction.as_str())]).inc();
+        match direction {
+            Direction::Sent => self.messages_sent.inc(),
+            Direction::Received => self.messages_received.inc(),
+        };
     }
 
     /// Something was refused or ignored for a reason, which is one of this program's words, as `handshake_failed`. Every

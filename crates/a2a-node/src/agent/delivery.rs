@@ -10,40 +10,74 @@ use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, decode_frames};
 use a2a_core::session::{Ack, CloseReason, ClosingSealer, Frame, Sealer, SessionError};
 use a2a_core::wire;
 use axum::body::Bytes;
+use tokio::runtime::Handle;
 
 use super::AgentNode;
 use super::channel::Channel;
-use super::outbox::Step;
+use super::outbox::{Step, Turn};
+use super::receipt::Receipt;
 use super::report::CloseCause;
 use super::sessions::Entry;
 use crate::client::{Answer, ClientError, JSON};
 
-/// Sends until nothing waits. One of these runs for a channel at a time.
-pub(super) async fn run(node: AgentNode, entry: Arc<Entry>) {
-    let Some(channel) = entry.channel.get() else { return };
+/// Sends until nothing waits.
+pub(super) async fn run(node: AgentNode, entry: Arc<Entry>, _turn: Turn) {
+    run_until(&node, &entry, || false).await;
+}
+
+/// Sends until what `receipt` stands for has been acknowledged: a message that is alone takes no task of its own. What
+/// else waits by then, or if this is given up half-way, is sent by a task: nothing is sent twice for that but the same
+/// bytes.
+pub(super) async fn run_for(node: &AgentNode, entry: &Arc<Entry>, turn: Turn, receipt: &Receipt) {
+    let mut left = Left(Some((node.clone(), entry.clone(), turn)));
+    if run_until(node, entry, || receipt.is_settled()).await {
+        left.0 = None;
+    }
+}
+
+/// What is left to do when its holder goes.
+struct Left(Option<(AgentNode, Arc<Entry>, Turn)>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        if let (Some((node, entry, turn)), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(run(node, entry, turn));
+        }
+    }
+}
+
+/// Whether the turn is over: nothing waits, or nothing more can be sent for now.
+async fn run_until(node: &AgentNode, entry: &Arc<Entry>, is_enough: impl Fn() -> bool) -> bool {
+    let Some(channel) = entry.channel.get() else { return true };
     while !entry.is_over() {
         let outcome = match channel.outbox.next(entry.session_id, node.state.clock.now()) {
             Step::Send { body, is_single } => {
-                send_and_seal_ahead(&node, &entry, channel, body, is_single).await
+                send_and_seal_ahead(node, entry, channel, body, is_single).await
             }
-            Step::Seal => seal(&node, &entry).await,
+            Step::Seal => seal(node, entry).await,
             Step::Close { sealer, reason, done } => {
                 // Nobody may be waiting any more.
-                let _ = done.send(close(&node, channel, *sealer, reason).await);
-                return;
+                let _ = done.send(close(node, channel, *sealer, reason).await);
+                return true;
             }
-            Step::Rest => return,
+            Step::Rest => return true,
             Step::Fail(error) => Err(error.into()),
         };
         match outcome {
+            Ok(()) if is_enough() && !channel.outbox.is_done() => return false,
             Ok(()) => {}
-            Err(Failure::Unreachable(reason)) => return channel.outbox.rest(&reason, node.state.clock.now()),
+            Err(Failure::Unreachable(reason)) => {
+                channel.outbox.rest(&reason, node.state.clock.now());
+                return true;
+            }
             Err(Failure::Lost(reason)) => {
                 tracing::warn!(%reason, session = %channel.info.session_id, "session lost");
-                return node.end(&entry, CloseCause::Lost, 0).await;
+                node.end(entry, CloseCause::Lost, 0).await;
+                return true;
             }
         }
     }
+    true
 }
 
 /// Seals and sends the close frame; says whether the peer has confirmed the end. The keys of this direction are gone

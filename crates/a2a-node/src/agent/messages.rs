@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::AgentNode;
 use super::channel::Channel;
-use super::outbox::Outgoing;
+use super::delivery;
+use super::outbox::{Outgoing, Turn};
 use super::receipt::{Acknowledged, Receipt, Undelivered};
 use super::report::{CloseCause, ClosedReport, DeliveryReport};
 use super::sessions::Entry;
@@ -22,7 +23,11 @@ impl AgentNode {
     /// Sends a text and waits for the peer's authenticated acknowledgement.
     pub async fn send(&self, session_id: Uuid, text: impl Into<String>) -> Result<DeliveryReport, NodeError> {
         let entry = self.session(session_id)?;
-        let sent = self.deliver(&entry, [text.into()]).await?;
+        let receipt = Receipt::new();
+        if let Some(turn) = self.queue(&entry, text.into(), &receipt).await? {
+            delivery::run_for(self, &entry, turn, &receipt).await;
+        }
+        let sent = self.outcome(&entry, &receipt).await?;
         Ok(DeliveryReport { session_id, to: entry.peer.agent_id().clone(), seq: sent.last_seq })
     }
 
@@ -34,28 +39,36 @@ impl AgentNode {
         texts: impl IntoIterator<Item = String, IntoIter: Send> + Send,
     ) -> Result<u64, NodeError> {
         let entry = self.session(session_id)?;
-        Ok(self.deliver(&entry, texts).await?.count)
-    }
-
-    async fn deliver(
-        &self,
-        entry: &Arc<Entry>,
-        texts: impl IntoIterator<Item = String, IntoIter: Send> + Send,
-    ) -> Result<Acknowledged, NodeError> {
-        let peer = entry.peer.agent_id().clone();
-        let Some(channel) = entry.channel.get() else { return Err(NodeError::NoKeys { peer }) };
         let receipt = Receipt::new();
         for text in texts {
-            if text.len() > MAX_PLAINTEXT {
-                return Err(NodeError::TooLong { found: text.len(), limit: MAX_PLAINTEXT });
+            if let Some(turn) = self.queue(&entry, text, &receipt).await? {
+                turn.spawn(self, &entry);
             }
-            receipt.expect_one();
-            let outgoing = Outgoing { receipt: Some(receipt.clone()), ..Outgoing::text(text) };
-            channel.outbox.push(self, entry, outgoing).await;
             if receipt.has_failed() {
                 break;
             }
         }
+        Ok(self.outcome(&entry, &receipt).await?.count)
+    }
+
+    /// Puts a text into the queue as soon as there is room.
+    async fn queue(
+        &self,
+        entry: &Entry,
+        text: String,
+        receipt: &Arc<Receipt>,
+    ) -> Result<Option<Turn>, NodeError> {
+        if text.len() > MAX_PLAINTEXT {
+            return Err(NodeError::TooLong { found: text.len(), limit: MAX_PLAINTEXT });
+        }
+        let no_keys = || NodeError::NoKeys { peer: entry.peer.agent_id().clone() };
+        let channel = entry.channel.get().ok_or_else(no_keys)?;
+        receipt.expect_one();
+        Ok(channel.outbox.push(Outgoing { receipt: Some(receipt.clone()), ..Outgoing::text(text) }).await)
+    }
+
+    async fn outcome(&self, entry: &Entry, receipt: &Receipt) -> Result<Acknowledged, NodeError> {
+        let peer = entry.peer.agent_id().clone();
         match receipt.outcome().await {
             Ok(acknowledged) => {
                 self.state.messages_sent.fetch_add(acknowledged.count, Ordering::Relaxed);
@@ -63,10 +76,10 @@ impl AgentNode {
             }
             Err(Undelivered::Ended) => Err(NodeError::SessionEnded { peer }),
             Err(Undelivered::Unreachable(reason)) => Err(NodeError::Unacknowledged { peer, reason }),
-            Err(Undelivered::NotSent(reason)) => Err(NodeError::PeerUnreachable {
-                address: channel.peer().certificate.address().to_string(),
-                reason,
-            }),
+            Err(Undelivered::NotSent(reason)) => {
+                let address = entry.newest_peer().address().to_string();
+                Err(NodeError::PeerUnreachable { address, reason })
+            }
         }
     }
 
@@ -162,8 +175,10 @@ impl AgentNode {
         let answers = !entry.initiated;
         let reply = answers.then(|| self.state.agent.reply(&message.from, &message.text)).flatten();
         self.tell(Event::MessageReceived(message)).await;
-        if let (Some(text), Some(channel)) = (reply, entry.channel.get()) {
-            channel.outbox.push(self, entry, Outgoing::text(text)).await;
+        if let (Some(text), Some(channel)) = (reply, entry.channel.get())
+            && let Some(turn) = channel.outbox.push(Outgoing::text(text)).await
+        {
+            turn.spawn(self, entry);
         }
     }
 

@@ -114,14 +114,14 @@ impl Outbox {
         Self { waiting: Mutex::default(), sending: Mutex::new(sending), room: Notify::new() }
     }
 
-    /// Puts something into the queue, when there is room, and sees to it that the queue is being emptied.
-    pub(crate) async fn push(&self, node: &AgentNode, entry: &Arc<Entry>, mut outgoing: Outgoing) {
+    /// Puts something into the queue, when there is room. Whoever gets a turn has to see to it that it is used.
+    pub(crate) async fn push(&self, mut outgoing: Outgoing) -> Option<Turn> {
         loop {
             // Listens before it looks: room that comes in between is not missed.
             let mut room = std::pin::pin!(self.room.notified());
             room.as_mut().enable();
-            match self.try_push(node, entry, outgoing) {
-                Ok(()) => return,
+            match self.try_push(outgoing) {
+                Ok(turn) => return turn,
                 Err(refused) => outgoing = refused,
             }
             room.await;
@@ -130,16 +130,20 @@ impl Outbox {
 
     /// The same for what does not wait for room: messages of a fresh exchange, and certificates.
     pub(crate) fn push_kept(&self, node: &AgentNode, entry: &Arc<Entry>, outgoing: Outgoing) {
-        if let Err(outgoing) = self.try_push(node, entry, outgoing) {
-            tracing::error!(frame_type = ?outgoing.frame_type, "something that is kept was left out");
+        match self.try_push(outgoing) {
+            Ok(None) => {}
+            Ok(Some(turn)) => turn.spawn(node, entry),
+            Err(outgoing) => {
+                tracing::error!(frame_type = ?outgoing.frame_type, "something that is kept was left out");
+            }
         }
     }
 
-    fn try_push(&self, node: &AgentNode, entry: &Arc<Entry>, outgoing: Outgoing) -> Result<(), Outgoing> {
+    fn try_push(&self, outgoing: Outgoing) -> Result<Option<Turn>, Outgoing> {
         let mut waiting = self.waiting();
         if waiting.is_over || waiting.close.is_some() {
             outgoing.fail(Undelivered::Ended);
-            return Ok(());
+            return Ok(None);
         }
         let is_full = waiting.queue.len() >= MAX_WAITING || waiting.bytes >= MAX_WAITING_BYTES;
         if is_full && !outgoing.is_kept() {
@@ -150,8 +154,7 @@ impl Outbox {
         }
         waiting.bytes += outgoing.payload.len();
         waiting.queue.push_back(outgoing);
-        waiting.run(node, entry);
-        Ok(())
+        Ok(waiting.turn())
     }
 
     /// Closes the session after everything before has been acknowledged. Says whether the peer has confirmed
@@ -168,8 +171,11 @@ impl Outbox {
         }
         let (done, confirmed) = oneshot::channel();
         waiting.close = Some((reason, done));
-        waiting.run(node, entry);
+        let turn = waiting.turn();
         drop(waiting);
+        if let Some(turn) = turn {
+            turn.spawn(node, entry);
+        }
         self.room.notify_waiters();
         Some(confirmed)
     }
@@ -183,8 +189,9 @@ impl Outbox {
         let has_rested = |at: UnixTime| node.state.clock.now().since(at) >= REST;
         if types.any(|frame_type| frame_type == FrameType::Certificate)
             && waiting.rested_at.is_none_or(has_rested)
+            && let Some(turn) = waiting.turn()
         {
-            waiting.run(node, entry);
+            turn.spawn(node, entry);
         }
     }
 
@@ -234,6 +241,12 @@ impl Outbox {
                 return Step::Fail(error);
             }
         }
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_done(&self) -> bool {
+        let (sending, waiting) = (self.sending(), self.waiting());
+        sending.batches.is_empty() && waiting.queue.is_empty() && waiting.close.is_none()
     }
 
     /// Whether there is a whole batch to be sealed, while another one is on its way.
@@ -347,12 +360,21 @@ impl Outbox {
     }
 }
 
+/// Whoever holds it empties the queue, and nobody else does. See [`delivery::run`].
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Turn(());
+
+impl Turn {
+    /// Empties the queue in a task of its own.
+    pub(crate) fn spawn(self, node: &AgentNode, entry: &Arc<Entry>) {
+        tokio::spawn(delivery::run(node.clone(), entry.clone(), self));
+    }
+}
+
 impl Waiting {
-    fn run(&mut self, node: &AgentNode, entry: &Arc<Entry>) {
-        if !self.running {
-            self.running = true;
-            tokio::spawn(delivery::run(node.clone(), entry.clone()));
-        }
+    fn turn(&mut self) -> Option<Turn> {
+        (!std::mem::replace(&mut self.running, true)).then_some(Turn(()))
     }
 
     /// How many bytes the next batch takes, about.

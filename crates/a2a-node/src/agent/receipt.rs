@@ -65,6 +65,12 @@ impl Receipt {
         self.told.notify_one();
     }
 
+    /// Whether there is nothing to wait for any more.
+    pub(crate) fn is_settled(&self) -> bool {
+        let tally = self.tally();
+        tally.outstanding == 0 || tally.failure.is_some()
+    }
+
     pub(crate) fn has_failed(&self) -> bool {
         self.tally().failure.is_some()
     }

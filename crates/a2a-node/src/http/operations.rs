@@ -8,10 +8,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -20,8 +19,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
 use super::ApiError;
-use super::error::Code;
-use crate::metrics::{self, Metrics, Route};
+use crate::metrics::{self, Metrics};
 
 /// Who may read `GET /metrics`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -74,9 +72,9 @@ impl Operations {
         Router::new().route("/metrics", get(show)).route("/ready", get(ready)).with_state(self.clone())
     }
 
-    /// `routes`, each request measured.
-    pub(super) fn measuring(self, routes: Router) -> Router {
-        routes.layer(from_fn_with_state(self.metrics, measure))
+    /// Where requests are counted.
+    pub(super) fn metrics(&self) -> Arc<Metrics> {
+        self.metrics.clone()
     }
 
     async fn checks(&self) -> Vec<Check> {
@@ -122,27 +120,6 @@ async fn ready(State(operations): State<Operations>) -> (StatusCode, Json<Value>
     let (code, status) =
         if is_ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
     (code, Json(json!({"status": status, "checks": checks})))
-}
-
-/// Counts what was answered and how long it took.
-async fn measure(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let route = Route::of(request.extensions().get::<MatchedPath>());
-    let response = next.run(request).await;
-    if let Some(Code(code)) = response.extensions().get() {
-        metrics.reject(code);
-    }
-    metrics.http(route, class(response.status()), started.elapsed());
-    response
-}
-
-fn class(status: StatusCode) -> &'static str {
-    match status.as_u16() / 100 {
-        2 => "2xx",
-        4 => "4xx",
-        5 => "5xx",
-        _ => "other",
-    }
 }
 
 /// How long an answer about readiness is good.

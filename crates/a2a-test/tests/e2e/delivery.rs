@@ -175,6 +175,31 @@ async fn a_lost_acknowledgement_does_not_deliver_twice() {
     assert!(sent[..3].iter().all(|(call, _)| call.body == sent[0].0.body), "a retry is the same bytes");
 }
 
+/// Whoever sends drives what is sent. Given up half-way, the message is on its way all the same, and so is the next one.
+#[tokio::test]
+async fn a_message_whose_sender_goes_away_arrives_once() {
+    let (Talk { traveller, mut helper, id, .. }, man) = watched().await;
+    let (gate, to) = (watch::Sender::new(false), helper.local_addr());
+    let shut = gate.clone();
+    man.relay(move |call| {
+        let mut opened = shut.subscribe();
+        async move {
+            let reply = Raw::default().post_bytes(to, &call.path, &call.content_type, call.body).await;
+            opened.wait_for(|open| *open).await.unwrap();
+            reply
+        }
+    });
+    tokio::select! {
+        _ = traveller.node.send(id, "on its way") => panic!("the answer is held"),
+        () = helper.hears("on its way") => {}
+    }
+    gate.send_replace(true);
+    traveller.say(id, "and the next").await;
+    helper.hears("and the next").await;
+    helper.hears_nothing();
+    assert_eq!((traveller.session(id).sent, helper.session(id).received), (2, 2));
+}
+
 #[tokio::test]
 async fn a_message_that_was_not_acknowledged_goes_out_before_the_next_one() {
     let (Talk { traveller, mut helper, id, .. }, man) = watched().await;
