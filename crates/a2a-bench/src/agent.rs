@@ -84,9 +84,11 @@ async fn listen(mut events: EventReceiver, ledger: Arc<Mutex<Ledger>>) {
         let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
         for event in waiting.drain(..) {
             match event {
-                Event::MessageReceived(message) => {
-                    let session = message.session_id;
-                    ledger.enter(session.as_u128(), line_of(session), &message.text);
+                Event::MessagesReceived(messages) => {
+                    for message in messages {
+                        let session = message.session_id;
+                        ledger.enter(session.as_u128(), line_of(session), &message.text);
+                    }
                 }
                 Event::SessionClosed(closed) => {
                     ledger.forget(closed.session_id.as_u128());

@@ -33,8 +33,8 @@ pub enum Event {
     SessionCreated(SessionReport),
     /// The peer has completed the key exchange.
     SessionEstablished(SessionReport),
-    /// A message has arrived, verified and in order.
-    MessageReceived(ReceivedMessage),
+    /// Messages have arrived in one body, verified and in order; at least one.
+    MessagesReceived(Vec<ReceivedMessage>),
     /// A session has ended on the peer's word, by time-out or by failure; its keys are gone.
     SessionClosed(ClosedReport),
     /// This agent's certificate has been renewed.

@@ -184,11 +184,11 @@ impl Metrics {
         self.sessions.set(gauge(count));
     }
 
-    /// A message was sent or received, each counted once. On an agent.
-    pub fn message(&self, direction: Direction) {
+    /// So many messages were sent or received, each counted once. On an agent.
+    pub fn messages(&self, direction: Direction, count: u64) {
         match direction {
-            Direction::Sent => self.messages_sent.inc(),
-            Direction::Received => self.messages_received.inc(),
+            Direction::Sent => self.messages_sent.inc_by(count),
+            Direction::Received => self.messages_received.inc_by(count),
         };
     }
 
@@ -293,8 +293,8 @@ mod tests {
         let metrics = Metrics::new(NodeKind::Agent);
         metrics.handshake(Suite::Modp2048, Role::Initiator, Outcome::Done, Duration::from_millis(30));
         metrics.live_sessions(2);
-        metrics.message(Direction::Sent);
-        metrics.message(Direction::Sent);
+        metrics.messages(Direction::Sent, 1);
+        metrics.messages(Direction::Sent, 1);
         metrics.reject("busy");
         metrics.queue(Queue::Consent, 3);
         metrics.renewal(Outcome::Failed);

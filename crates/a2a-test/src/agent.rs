@@ -209,28 +209,24 @@ impl Agent {
     /// The next event about peers. What the agent tells of its own certificate, controller or list does not count here:
     /// see [`Agent::event_about_itself`].
     pub async fn event(&mut self) -> Event {
-        if let Some(event) = self.others.pop_front() {
-            return event;
-        }
         loop {
-            match soon("an event", self.events.recv()).await.unwrap() {
-                event if is_about_itself(&event) => self.about_itself.push_back(event),
-                event => return event,
+            if let Some(event) = self.others.pop_front() {
+                return event;
             }
+            let event = soon("an event", self.events.recv()).await.unwrap();
+            self.sort(event);
         }
     }
 
     /// The next event about the agent's own certificate, controller or list; what else comes waits for
     /// [`Agent::event`].
     pub async fn event_about_itself(&mut self) -> Event {
-        if let Some(event) = self.about_itself.pop_front() {
-            return event;
-        }
         loop {
-            match soon("an event about itself", self.events.recv()).await.unwrap() {
-                event if is_about_itself(&event) => return event,
-                event => self.others.push_back(event),
+            if let Some(event) = self.about_itself.pop_front() {
+                return event;
             }
+            let event = soon("an event about itself", self.events.recv()).await.unwrap();
+            self.sort(event);
         }
     }
 
@@ -297,7 +293,7 @@ impl Agent {
     /// The next event: a message.
     pub async fn message(&mut self) -> ReceivedMessage {
         match self.event().await {
-            Event::MessageReceived(message) => message,
+            Event::MessagesReceived(mut one) => one.remove(0),
             other => panic!("{}: {other:?} instead of a message", self.name),
         }
     }
@@ -325,7 +321,7 @@ impl Agent {
     /// No event about itself is waiting.
     pub fn hears_nothing_about_itself(&mut self) {
         while let Ok(event) = self.events.try_recv() {
-            if is_about_itself(&event) { &mut self.about_itself } else { &mut self.others }.push_back(event);
+            self.sort(event);
         }
         assert!(self.about_itself.is_empty(), "{}: {:?}", self.name, self.about_itself);
     }
@@ -337,13 +333,23 @@ impl Agent {
 
     fn waiting(&mut self) -> Option<Event> {
         loop {
-            match self.others.pop_front() {
-                Some(event) => return Some(event),
-                None => match self.events.try_recv().ok()? {
-                    event if is_about_itself(&event) => self.about_itself.push_back(event),
-                    event => return Some(event),
-                },
+            if let Some(event) = self.others.pop_front() {
+                return Some(event);
             }
+            let event = self.events.try_recv().ok()?;
+            self.sort(event);
+        }
+    }
+
+    /// Puts an event where it is looked for; messages one by one.
+    fn sort(&mut self, event: Event) {
+        match event {
+            event if is_about_itself(&event) => self.about_itself.push_back(event),
+            Event::MessagesReceived(messages) => {
+                let singles = messages.into_iter().map(|message| Event::MessagesReceived(vec![message]));
+                self.others.extend(singles);
+            }
+            event => self.others.push_back(event),
         }
     }
 

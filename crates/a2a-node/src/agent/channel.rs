@@ -65,8 +65,8 @@ impl Counts {
         self.frames_received.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn count_sent(&self) {
-        self.messages_sent.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn count_sent(&self, count: u64) {
+        self.messages_sent.fetch_add(count, Ordering::Relaxed);
     }
 }
 
@@ -170,14 +170,14 @@ impl Channel {
         texts: Vec<(u64, String)>,
         received_at: UnixTime,
     ) {
-        for (seq, text) in texts {
-            if entry.is_over() {
-                return;
-            }
-            self.counts.messages_received.fetch_add(1, Ordering::Relaxed);
-            let (session_id, from) = (self.info.session_id, self.info.peer.agent_id().clone());
-            node.message_received(entry, ReceivedMessage { session_id, from, seq, text, received_at }).await;
+        if texts.is_empty() || entry.is_over() {
+            return;
         }
+        self.counts.messages_received.fetch_add(texts.len() as u64, Ordering::Relaxed);
+        let (session_id, from) = (self.info.session_id, self.info.peer.agent_id());
+        let message =
+            |(seq, text)| ReceivedMessage { session_id, from: from.clone(), seq, text, received_at };
+        node.messages_received(entry, texts.into_iter().map(message).collect()).await;
     }
 
     async fn rekey_received(

@@ -167,18 +167,21 @@ impl AgentNode {
             .map_err(|_| NodeError::WrongStage("the session has its keys already".into()))
     }
 
-    /// A message has been opened: tell the person's side, and let an agent that answers by itself do so. It answers only
+    /// Messages have been opened: tell the person's side, and let an agent that answers by itself do so. It answers only
     /// where the peer asked for the session, so that two such agents cannot answer each other without end.
-    pub(super) async fn message_received(&self, entry: &Arc<Entry>, message: ReceivedMessage) {
-        self.state.messages_received.fetch_add(1, Ordering::Relaxed);
-        self.state.metrics.message(Direction::Received);
-        let answers = !entry.initiated;
-        let reply = answers.then(|| self.state.agent.reply(&message.from, &message.text)).flatten();
-        self.tell(Event::MessageReceived(message)).await;
-        if let (Some(text), Some(channel)) = (reply, entry.channel.get())
-            && let Some(turn) = channel.outbox.push(Outgoing::text(text)).await
-        {
-            turn.spawn(self, entry);
+    pub(super) async fn messages_received(&self, entry: &Arc<Entry>, messages: Vec<ReceivedMessage>) {
+        let count = messages.len() as u64;
+        self.state.messages_received.fetch_add(count, Ordering::Relaxed);
+        self.state.metrics.messages(Direction::Received, count);
+        let answering = if entry.initiated { &[][..] } else { &messages[..] };
+        let reply = |message: &ReceivedMessage| self.state.agent.reply(&message.from, &message.text);
+        let replies: Vec<_> = answering.iter().filter_map(reply).collect();
+        self.tell(Event::MessagesReceived(messages)).await;
+        let Some(channel) = entry.channel.get() else { return };
+        for text in replies {
+            if let Some(turn) = channel.outbox.push(Outgoing::text(text)).await {
+                turn.spawn(self, entry);
+            }
         }
     }
 

@@ -286,7 +286,9 @@ impl Outbox {
         }
         batches.push_back(Batch { body: body.into(), frames });
         drop(sending);
-        self.room.notify_waiters();
+        if self.waiting().is_half_empty() {
+            self.room.notify_waiters();
+        }
         outcome
     }
 
@@ -377,6 +379,11 @@ impl Waiting {
         (!std::mem::replace(&mut self.running, true)).then_some(Turn(()))
     }
 
+    /// Whether it is worth waking who waits for room: not for every batch anew.
+    fn is_half_empty(&self) -> bool {
+        self.queue.len() <= MAX_WAITING / 2 && self.bytes <= MAX_WAITING_BYTES / 2
+    }
+
     /// How many bytes the next batch takes, about.
     fn batch_size(&self) -> usize {
         let all = self.bytes + self.queue.len() * FRAME_OVERHEAD;
@@ -413,17 +420,16 @@ impl Waiting {
 impl Batch {
     /// Takes off the frames before `received`, and says how many.
     fn acknowledge(&mut self, received: u64, node: &AgentNode, channel: &Channel) -> usize {
-        let (mut taken, mut end) = (0, 0);
+        let (mut taken, mut texts, mut end) = (0, 0, 0);
         while let Some(sealed) = self.frames.pop_front_if(|sealed| sealed.seq < received) {
-            if sealed.frame_type == FrameType::Text {
-                channel.counts.count_sent();
-                node.state.metrics.message(Direction::Sent);
-            }
+            texts += u64::from(sealed.frame_type == FrameType::Text);
             if let Some(receipt) = sealed.receipt {
                 receipt.acknowledge(sealed.seq);
             }
             (taken, end) = (taken + 1, sealed.end);
         }
+        channel.counts.count_sent(texts);
+        node.state.metrics.messages(Direction::Sent, texts);
         if taken > 0 && !self.frames.is_empty() {
             let rest = skip_frames(&self.body, end);
             let cut = self.body.len() - rest.len();

@@ -1,22 +1,19 @@
 //! Where whoever sends waits until all that was sent has been acknowledged, or some of it cannot be.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
 
 /// For one message or for many; one waits, any number acknowledge.
 #[derive(Debug, Default)]
 pub(crate) struct Receipt {
-    tally: Mutex<Tally>,
+    /// Sent and not acknowledged.
+    outstanding: AtomicU64,
+    acknowledged: AtomicU64,
+    last_seq: AtomicU64,
+    failure: OnceLock<Undelivered>,
     told: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Tally {
-    outstanding: u64,
-    acknowledged: u64,
-    last_seq: u64,
-    failure: Option<Undelivered>,
 }
 
 /// All has arrived.
@@ -46,54 +43,46 @@ impl Receipt {
 
     /// Another message is on its way.
     pub(crate) fn expect_one(&self) {
-        self.tally().outstanding += 1;
+        self.outstanding.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// The message with this number has arrived. They arrive in their order.
     pub(crate) fn acknowledge(&self, seq: u64) {
-        let mut tally = self.tally();
-        tally.outstanding -= 1;
-        (tally.acknowledged, tally.last_seq) = (tally.acknowledged + 1, seq);
-        if tally.outstanding == 0 {
-            drop(tally);
+        self.last_seq.store(seq, Ordering::SeqCst);
+        self.acknowledged.fetch_add(1, Ordering::SeqCst);
+        if self.outstanding.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.told.notify_one();
         }
     }
 
     /// The first failure is what counts.
     pub(crate) fn fail(&self, reason: Undelivered) {
-        self.tally().failure.get_or_insert(reason);
+        self.failure.get_or_init(|| reason);
         self.told.notify_one();
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.get().is_some()
     }
 
     /// Whether there is nothing to wait for any more.
     pub(crate) fn is_settled(&self) -> bool {
-        let tally = self.tally();
-        tally.outstanding == 0 || tally.failure.is_some()
-    }
-
-    pub(crate) fn has_failed(&self) -> bool {
-        self.tally().failure.is_some()
+        self.outstanding.load(Ordering::SeqCst) == 0 || self.has_failed()
     }
 
     /// Waits until nothing is on its way any more, or something has failed.
     pub(crate) async fn outcome(&self) -> Result<Acknowledged, Undelivered> {
-        loop {
-            {
-                let tally = self.tally();
-                if let Some(reason) = &tally.failure {
-                    return Err(reason.clone());
-                }
-                if tally.outstanding == 0 {
-                    return Ok(Acknowledged { count: tally.acknowledged, last_seq: tally.last_seq });
-                }
-            }
+        while !self.is_settled() {
             // Told in between, it does not wait.
             self.told.notified().await;
         }
-    }
-
-    fn tally(&self) -> MutexGuard<'_, Tally> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+        match self.failure.get() {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(Acknowledged {
+                count: self.acknowledged.load(Ordering::SeqCst),
+                last_seq: self.last_seq.load(Ordering::SeqCst),
+            }),
+        }
     }
 }
 

@@ -144,8 +144,10 @@ async fn log(mut events: EventReceiver) {
             Event::SessionEstablished(report) => {
                 tracing::info!(peer = %report.peer_agent_id, session = %report.session_id, "keys exchanged");
             }
-            Event::MessageReceived(message) => {
-                tracing::info!(peer = %message.from, session = %message.session_id, seq = message.seq, "message");
+            Event::MessagesReceived(messages) => {
+                for message in messages {
+                    tracing::info!(peer = %message.from, session = %message.session_id, seq = message.seq, "message");
+                }
             }
             Event::SessionClosed(report) => tracing::info!(
                 peer = %report.peer_agent_id, session = %report.session_id, cause = ?report.cause, "session closed"

@@ -65,7 +65,9 @@ impl Desk {
 
     /// Shows an event and keeps what is to be kept.
     pub fn take(&self, event: Event) {
-        self.shared.console.print_json(&event_json(&event));
+        for line in event_json(&event) {
+            self.shared.console.print_json(&line);
+        }
         let notice = self.lock().take(event);
         if let Some(notice) = notice {
             self.shared.console.print(&notice);
@@ -177,12 +179,14 @@ impl DeskState {
                 self.inbox.established.push(report);
                 Some(notice)
             }
-            Event::MessageReceived(message) => {
-                let notice = screens::message(&message);
-                if self.chat != Some(message.session_id) {
-                    self.inbox.messages.push(message);
+            Event::MessagesReceived(messages) => {
+                let notices: Vec<_> = messages.iter().map(screens::message).collect();
+                for message in messages {
+                    if self.chat != Some(message.session_id) {
+                        self.inbox.messages.push(message);
+                    }
                 }
-                Some(notice)
+                Some(notices.join("\n"))
             }
             Event::SessionClosed(report) => {
                 let notice = screens::closed(&report);
@@ -210,9 +214,12 @@ impl DeskState {
     }
 }
 
-/// An event as `--json` prints it.
-fn event_json(event: &Event) -> serde_json::Value {
-    match event {
+/// An event as `--json` prints it: a line, or one for each message.
+fn event_json(event: &Event) -> Vec<serde_json::Value> {
+    vec![match event {
+        Event::MessagesReceived(messages) => {
+            return messages.iter().map(|message| json!({"event": "message", "detail": message})).collect();
+        }
         Event::ConsentWanted(request) => json!({"event": "request", "detail": {
             "request_id": request.request_id, "agent_id": request.agent_id, "name": request.name,
             "address": request.address, "key_id": request.key_id, "purpose": request.purpose,
@@ -223,7 +230,6 @@ fn event_json(event: &Event) -> serde_json::Value {
         }
         Event::SessionCreated(report) => json!({"event": "session_created", "detail": report}),
         Event::SessionEstablished(report) => json!({"event": "session_established", "detail": report}),
-        Event::MessageReceived(message) => json!({"event": "message", "detail": message}),
         Event::SessionClosed(report) => json!({"event": "session_closed", "detail": report}),
         Event::Renewed(report) => json!({"event": "renewed", "detail": report}),
         Event::ControllerFollowed(report) => json!({"event": "controller_followed", "detail": report}),
@@ -231,7 +237,7 @@ fn event_json(event: &Event) -> serde_json::Value {
         Event::RevocationsStale { reason } => {
             json!({"event": "revocations_stale", "detail": {"reason": reason}})
         }
-    }
+    }]
 }
 
 /// How long the network side may take to carry out a yes.

@@ -36,13 +36,13 @@ fn withdrawn(agent: &str, number: u128) -> Event {
 }
 
 fn message(text: &str) -> Event {
-    Event::MessageReceived(ReceivedMessage {
+    Event::MessagesReceived(vec![ReceivedMessage {
         session_id: ID.parse().unwrap(),
         from: "helper_agent_001".parse().unwrap(),
         seq: 0,
         text: text.into(),
         received_at: UnixTime::from_secs(0),
-    })
+    }])
 }
 
 fn created(peer: &str) -> Event {
