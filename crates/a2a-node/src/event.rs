@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::agent::report::{ClosedReport, RenewalReport, SessionReport, SuccessionReport};
 
-/// How many events may wait for the person's side before the network side waits in turn.
-pub const EVENT_QUEUE: usize = 64;
+/// How many events, of up to a body of messages each, may wait for the person's side before the network side waits in turn.
+pub const EVENT_QUEUE: usize = 16;
 
 /// The sending end, held by the node.
 pub type EventSender = mpsc::Sender<Event>;

@@ -110,11 +110,11 @@ impl Channel {
         let is_large = frames.iter().map(|frame| frame.ciphertext.as_bytes().len()).sum::<usize>() >= LARGE;
         let mut frames = frames.into_iter();
         let mut guard = self.opener.lock().await;
+        if entry.is_over() {
+            return Err(SessionError::BadFrame);
+        }
         let mut progress = false;
         loop {
-            if entry.is_over() {
-                return Err(SessionError::BadFrame);
-            }
             let now = node.state.clock.now();
             let mut opener = guard.take().ok_or(SessionError::BadFrame)?;
             let run = if is_large {
@@ -138,7 +138,15 @@ impl Channel {
                 self.counts.frames_received.store(opener.received(), Ordering::Relaxed);
                 entry.touch(now);
             }
-            self.deliver(node, entry, run.texts, now).await;
+            tokio::select! {
+                biased;
+                () = self.deliver(node, entry, run.texts, now) => {}
+                // Nothing is told after the end.
+                () = entry.ended() => {}
+            }
+            if entry.is_over() {
+                return Err(SessionError::BadFrame);
+            }
             match run.stop {
                 None => return Ok(Received::Acknowledged(opener.acknowledge())),
                 Some(Ok(Opened::Closed { close, missing })) => {
@@ -170,7 +178,7 @@ impl Channel {
         texts: Vec<(u64, String)>,
         received_at: UnixTime,
     ) {
-        if texts.is_empty() || entry.is_over() {
+        if texts.is_empty() {
             return;
         }
         self.counts.messages_received.fetch_add(texts.len() as u64, Ordering::Relaxed);

@@ -1,11 +1,12 @@
-//! What every route has around it: a limit of time, a log line, numbers, and one shape for every error.
+//! What every route has around it: limits of size and time, a log line, numbers, and one shape for every error.
 //!
-//! All of it is one layer, because each one costs every message a little. How long a body may be, its reader says.
+//! All of it is one layer, because each one costs every message a little. How long a body may be at most, its reader says.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request, State};
+use a2a_core::wire::MAX_SEND_BODY;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -25,7 +26,7 @@ pub(super) fn limits(routes: Router, operations: Option<Operations>) -> Router {
     if let Some(operations) = operations {
         routes = routes.merge(operations.routes());
     }
-    routes.layer(from_fn_with_state(metrics, around))
+    routes.layer((from_fn_with_state(metrics, around), DefaultBodyLimit::max(MAX_SEND_BODY)))
 }
 
 /// The log names method, path and status, never a body.
