@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::vec::IntoIter;
 
 use a2a_core::certificate::card::AgentCertificate;
 use a2a_core::certificate::verify::VerifiedCertificate;
@@ -116,22 +117,8 @@ impl Channel {
         let mut progress = false;
         loop {
             let now = node.state.clock.now();
-            let mut opener = guard.take().ok_or(SessionError::BadFrame)?;
-            let run = if is_large {
-                let opening = move || {
-                    let run = open_run(&mut opener, &mut frames, now);
-                    (opener, frames, run)
-                };
-                let opened = node.state.pool.run(opening).await;
-                let (opener, rest, run) =
-                    opened.map_err(|_| SessionError::BadContent("opening was given up"))?;
-                (*guard, frames) = (Some(opener), rest);
-                run
-            } else {
-                let run = open_run(&mut opener, &mut frames, now);
-                *guard = Some(opener);
-                run
-            };
+            let (run, rest) = open_where_fit(node, &mut guard, frames, is_large, now).await?;
+            frames = rest;
             let opener = guard.as_mut().ok_or(SessionError::BadFrame)?;
             if run.progress {
                 progress = true;
@@ -302,8 +289,31 @@ struct Run {
     stop: Option<Result<Opened, SessionError>>,
 }
 
+/// Opens a run of a small body here, and of a large one where a core is free.
+async fn open_where_fit(
+    node: &AgentNode,
+    keys: &mut Option<Opener>,
+    mut frames: IntoIter<Frame>,
+    is_large: bool,
+    now: UnixTime,
+) -> Result<(Run, IntoIter<Frame>), SessionError> {
+    if !is_large {
+        let opener = keys.as_mut().ok_or(SessionError::BadFrame)?;
+        return Ok((open_run(opener, &mut frames, now), frames));
+    }
+    let mut opener = keys.take().ok_or(SessionError::BadFrame)?;
+    let opening = move || {
+        let run = open_run(&mut opener, &mut frames, now);
+        (opener, run, frames)
+    };
+    let opened = node.state.pool.run(opening).await;
+    let (opener, run, frames) = opened.map_err(|_| SessionError::BadContent("opening was given up"))?;
+    *keys = Some(opener);
+    Ok((run, frames))
+}
+
 /// Opens frames up to the first that is no text.
-fn open_run(opener: &mut Opener, frames: &mut std::vec::IntoIter<Frame>, now: UnixTime) -> Run {
+fn open_run(opener: &mut Opener, frames: &mut IntoIter<Frame>, now: UnixTime) -> Run {
     let mut run = Run { texts: Vec::with_capacity(frames.len()), progress: false, stop: None };
     for frame in frames {
         let opened = opener.open(frame, now);
