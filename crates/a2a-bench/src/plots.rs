@@ -102,14 +102,19 @@ fn draw(path: &Path, title: &str, plot: &Plot) -> Result<(), Box<dyn Error>> {
     let points = || plot.series.iter().flat_map(|series| &series.points);
     let from = points().map(|point| point.0).fold(f64::INFINITY, f64::min);
     let to = points().map(|point| point.0).fold(from * 2.0, f64::max);
-    let top = points().map(|point| point.1).fold(0.0, f64::max) * 1.1;
+    let top = points().map(|point| point.1).fold(0.0, f64::max) * HEADROOM;
     let mut chart = ChartBuilder::on(&area)
         .caption(title, ("sans-serif", 20))
         .margin(12)
         .x_label_area_size(44)
         .y_label_area_size(76)
         .build_cartesian_2d((from..to).log_scale(), 0.0..top)?;
-    chart.configure_mesh().x_desc(plot.x).y_desc(plot.y).light_line_style(WHITE).draw()?;
+    let mut mesh = chart.configure_mesh();
+    mesh.x_desc(plot.x)
+        .y_desc(plot.y)
+        .x_label_formatter(&|x| round(*x))
+        .y_label_formatter(&|y| format!("{y:.0}"));
+    mesh.light_line_style(WHITE).draw()?;
     for (series, colour) in plot.series.iter().zip(COLOURS) {
         let line = LineSeries::new(series.points.iter().copied(), colour.stroke_width(2));
         let legend = move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2));
@@ -117,10 +122,20 @@ fn draw(path: &Path, title: &str, plot: &Plot) -> Result<(), Box<dyn Error>> {
         let dots = series.points.iter().map(|point| Circle::new(*point, 3, colour.filled()));
         chart.draw_series(dots)?;
     }
-    let labels = chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).draw();
-    labels?;
+    let mut labels = chart.configure_series_labels();
+    labels.position(SeriesLabelPosition::UpperRight).background_style(WHITE).border_style(BLACK).draw()?;
     area.present()?;
     Ok(())
+}
+
+/// A label for 1, 2 and 5 and their multiples by ten: the others have no room.
+fn round(x: f64) -> String {
+    let leading = x / 10_f64.powf(x.log10().floor());
+    if [1.0, 2.0, 5.0].iter().any(|digit| (leading - digit).abs() < 0.01) {
+        format!("{x:.0}")
+    } else {
+        String::new()
+    }
 }
 
 /// Three bars for each suite.
@@ -128,7 +143,7 @@ fn draw_setups(path: &Path, title: &str, results: &Results) -> Result<(), Box<dy
     let area = SVGBackend::new(path, (800, 420)).into_drawing_area();
     area.fill(&WHITE)?;
     let bars = |one: &Setups| [one.primitives_us, one.cpu_us, one.latency.p50].map(|micros| micros / 1e3);
-    let top = results.setups.iter().flat_map(bars).fold(0.0, f64::max) * 1.25;
+    let top = results.setups.iter().flat_map(bars).fold(0.0, f64::max) * HEADROOM;
     let groups = i32::try_from(results.setups.len())?;
     let name = |at: &f64| {
         let suite = (0..).zip(&results.setups).find(|(group, _)| (f64::from(*group) + 0.5 - at).abs() < 0.1);
@@ -153,9 +168,12 @@ fn draw_setups(path: &Path, title: &str, results: &Results) -> Result<(), Box<dy
         let legend = move |(x, y)| Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled());
         chart.draw_series(rectangles)?.label(label).legend(legend);
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
+    let mut labels = chart.configure_series_labels();
+    labels.position(SeriesLabelPosition::UpperRight).background_style(WHITE).border_style(BLACK).draw()?;
     area.present()?;
     Ok(())
 }
 
+/// Room for the legend.
+const HEADROOM: f64 = 1.35;
 const COLOURS: [RGBColor; 3] = [RGBColor(110, 110, 110), RGBColor(0, 90, 181), RGBColor(220, 110, 0)];
