@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use std::vec::IntoIter;
 
 use a2a_core::certificate::card::AgentCertificate;
@@ -16,7 +17,7 @@ use a2a_core::wire::{self, MAX_CERTIFICATE};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::AgentNode;
-use super::outbox::{Outbox, Outgoing};
+use super::outbox::{FramesWaiting, Outbox, Outgoing};
 use super::sessions::Entry;
 use crate::client::peer::PeerClient;
 use crate::error::NodeError;
@@ -81,7 +82,7 @@ pub(crate) enum Received {
 }
 
 impl Channel {
-    pub(crate) fn new(session: Session, client: PeerClient, now: UnixTime) -> Self {
+    pub(crate) fn new(session: Session, client: PeerClient, waiting: FramesWaiting, now: UnixTime) -> Self {
         let Session { info, sealer, opener, rekey } = session;
         let counts = Counts::default();
         counts.frames_received.store(opener.received(), Ordering::Relaxed);
@@ -89,7 +90,7 @@ impl Channel {
             peer: RwLock::new(Peer { certificate: info.peer.clone(), client }),
             info,
             counts,
-            outbox: Outbox::new(sealer),
+            outbox: Outbox::new(sealer, waiting),
             opener: Mutex::new(Some(opener)),
             rekey: Arc::new(Mutex::new(rekey)),
             keys_made_at: AtomicU64::new(now.as_secs()),
@@ -222,6 +223,8 @@ impl Channel {
         self.rekey.lock().await.renew_peer(renewed.clone());
         tracing::info!(%session, peer = %agent, expires = renewed.expires_at().as_secs(), "the peer's certificate is renewed");
         *self.peer.write().unwrap_or_else(PoisonError::into_inner) = Peer { certificate: renewed, client };
+        // It may end before the former one.
+        node.state.sessions.look_at(entry.session_id, node.state.clock.now());
         // A list may have come while it was being verified.
         node.end_if_revoked(entry);
         Ok(())
@@ -243,32 +246,44 @@ impl Channel {
         }
     }
 
-    /// Begins a fresh exchange if this side is the one to begin it and the keys are old enough.
-    pub(crate) async fn rekey_if_due(&self, node: &AgentNode, entry: &Arc<Entry>) -> Result<(), NodeError> {
-        let now = node.state.clock.now();
-        let made_at = UnixTime::from_secs(self.keys_made_at.load(Ordering::Relaxed));
-        let due = now.since(made_at) >= node.state.rekey_policy.exchange_age;
-        if self.info.role != Role::Initiator || !due {
-            return Ok(());
+    /// Begins a fresh exchange if this side is the one to begin it and the keys are old enough. Says when to look again, if
+    /// this side is.
+    pub(crate) async fn rekey_if_due(
+        &self,
+        node: &AgentNode,
+        entry: &Arc<Entry>,
+    ) -> Result<Option<UnixTime>, NodeError> {
+        if self.info.role != Role::Initiator {
+            return Ok(None);
+        }
+        let (now, due) = (node.state.clock.now(), self.keys_due(node.state.rekey_policy.exchange_age));
+        if now < due {
+            return Ok(Some(due));
         }
         // Somebody else's step may wait for a core: nobody else's time-out waits for that.
-        let Ok(rekey) = self.rekey.clone().try_lock_owned() else { return Ok(()) };
+        let Ok(rekey) = self.rekey.clone().try_lock_owned() else {
+            return Ok(Some(now.saturating_add(SOON)));
+        };
+        // One that is under way ends by itself, or with the session when the keys are overdue.
         if rekey.is_under_way() {
-            return Ok(());
+            return Ok(None);
         }
         let (begun, _in_order) = with_rekey(node, rekey, Rekey::begin).await?;
         let failed = |error: SessionError| NodeError::Environment(error.to_string());
         if let Some(payload) = begun.map_err(failed)? {
             self.outbox.push_kept(node, entry, Outgoing::new(FrameType::Rekey, payload));
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Whether the keys have served twice as long as they should, because the initiator has not made fresh
-    /// ones.
-    pub(crate) fn keys_are_overdue(&self, exchange_age: std::time::Duration, now: UnixTime) -> bool {
-        let made_at = UnixTime::from_secs(self.keys_made_at.load(Ordering::Relaxed));
-        now.since(made_at) >= exchange_age.saturating_mul(2)
+    /// When the keys have served as long as they should.
+    fn keys_due(&self, exchange_age: Duration) -> UnixTime {
+        UnixTime::from_secs(self.keys_made_at.load(Ordering::Relaxed)).saturating_add(exchange_age)
+    }
+
+    /// When the keys will have served twice as long as they should, because the initiator has not made fresh ones.
+    pub(crate) fn keys_end(&self, exchange_age: Duration) -> UnixTime {
+        self.keys_due(exchange_age).saturating_add(exchange_age)
     }
 
     /// Drops the keys of both directions and fails whatever still waits to be sent. Says how many messages the peer has
@@ -343,5 +358,7 @@ async fn with_rekey<T: Send + 'static>(
     node.state.pool.run(move || (work(&mut rekey), rekey)).await
 }
 
+/// When to look again for a step of the exchange that was being made.
+const SOON: Duration = Duration::from_secs(1);
 /// From so many bytes on, opening a body takes long enough to hold up an async worker.
 const LARGE: usize = 128 * 1024;

@@ -18,7 +18,8 @@ use uuid::Uuid;
 
 use super::AgentNode;
 use super::report::{CloseCause, OnProgress, Progress, SessionReport};
-use super::sessions::{Entry, NotAdded, Stage};
+use super::sessions::{Entry, Stage};
+use super::table::NotAdded;
 use crate::client::{ClientError, JSON};
 use crate::error::{NodeError, SETUP_THERE};
 use crate::metrics::{Outcome, Role};

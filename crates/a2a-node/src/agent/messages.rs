@@ -157,14 +157,17 @@ impl AgentNode {
     /// From now on messages pass.
     pub(super) fn open_channel(&self, entry: &Entry, session: Session) -> Result<(), NodeError> {
         let now = self.state.clock.now();
-        let channel = Channel::new(session, self.state.peers.client(&entry.peer)?, now);
+        let client = self.state.peers.client(&entry.peer)?;
+        let channel = Channel::new(session, client, self.state.frames_waiting.clone(), now);
         entry.touch(now);
         let peer = entry.peer.agent_id();
         tracing::info!(%peer, session = %entry.session_id, suite = %entry.suite, "session established");
         entry
             .channel
             .set(Arc::new(channel))
-            .map_err(|_| NodeError::WrongStage("the session has its keys already".into()))
+            .map_err(|_| NodeError::WrongStage("the session has its keys already".into()))?;
+        self.state.sessions.established(entry.session_id, now);
+        Ok(())
     }
 
     /// Messages have been opened: tell the person's side, and let an agent that answers by itself do so. It answers only

@@ -24,6 +24,7 @@ mod outbox;
 mod receipt;
 mod sessions;
 mod sweep;
+mod table;
 mod upkeep;
 
 mod ephemeral;
@@ -52,12 +53,13 @@ use closed::Closed;
 use consent::Requests;
 use ephemeral::Ephemeral;
 use identity::Identity;
+use outbox::FramesWaiting;
 use peers::Peers;
 use pool::CryptoPool;
 use renewal::Renewal;
 use report::{SessionReport, StatusReport};
 pub use running::{Environment, RunningAgent};
-use sessions::Sessions;
+use table::Sessions;
 use trust::Link;
 
 /// What makes one agent different from another. `traveller`, `helper` and `worker` are one implementation
@@ -112,6 +114,7 @@ struct State {
     address: AgentAddress,
     requests: Arc<Requests>,
     sessions: Sessions,
+    frames_waiting: FramesWaiting,
     closed: Closed,
     peers: Peers,
     pool: CryptoPool,
@@ -173,8 +176,7 @@ impl AgentNode {
     /// Everything at a glance.
     pub fn status(&self) -> StatusReport {
         let state = &self.state;
-        let sessions = state.sessions.all();
-        let established = sessions.iter().filter(|entry| entry.channel.get().is_some()).count();
+        let sessions = state.sessions.count();
         let (trust, revocations) = (state.identity.trust(), state.identity.revocations());
         let revoked = self.is_revoked();
         StatusReport {
@@ -190,8 +192,8 @@ impl AgentNode {
             revocations_until: revocations.as_ref().map(|list| list.list().next_update),
             crypto_provider: state.identity.provider.name(),
             accept: state.config.accept.to_string(),
-            sessions_pending: sessions.len() - established,
-            sessions_established: established,
+            sessions_pending: sessions.pending,
+            sessions_established: sessions.all - sessions.pending,
             requests_waiting: state.requests.waiting(),
             messages_sent: state.messages_sent.load(Ordering::Relaxed),
             messages_received: state.messages_received.load(Ordering::Relaxed),

@@ -8,6 +8,7 @@
 //! are taken, that of `sending` is first.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,25 @@ pub(crate) struct Outbox {
     sending: Mutex<Sending>,
     /// Told when there may be room again.
     room: Notify,
+    all: FramesWaiting,
+}
+
+/// How many frames wait to be acknowledged or sealed, over all sessions. Clones share the number.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FramesWaiting(Arc<AtomicUsize>);
+
+impl FramesWaiting {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn subtract(&self, frames: usize) {
+        self.0.fetch_sub(frames, Ordering::Relaxed);
+    }
 }
 
 /// Not sealed yet.
@@ -109,9 +129,9 @@ impl Outgoing {
 }
 
 impl Outbox {
-    pub(crate) fn new(sealer: Sealer) -> Self {
+    pub(crate) fn new(sealer: Sealer, all: FramesWaiting) -> Self {
         let sending = Sending { sealer: Some(sealer), batches: VecDeque::new(), never_acknowledged: 0 };
-        Self { waiting: Mutex::default(), sending: Mutex::new(sending), room: Notify::new() }
+        Self { waiting: Mutex::default(), sending: Mutex::new(sending), room: Notify::new(), all }
     }
 
     /// Puts something into the queue, when there is room. Whoever gets a turn has to see to it that it is used.
@@ -150,10 +170,11 @@ impl Outbox {
             return Err(outgoing);
         }
         if outgoing.frame_type == FrameType::Certificate {
-            waiting.drop_outdated_certificate();
+            self.all.subtract(waiting.drop_outdated_certificate());
         }
         waiting.bytes += outgoing.payload.len();
         waiting.queue.push_back(outgoing);
+        self.all.add_one();
         Ok(waiting.turn())
     }
 
@@ -182,17 +203,22 @@ impl Outbox {
 
     /// Tries again to deliver a certificate, now and then: it has to arrive before the former one ends, whether anything
     /// is said or not.
-    pub(crate) fn retry_certificate(&self, node: &AgentNode, entry: &Arc<Entry>) {
+    /// Says when to look again, if there is one to deliver.
+    pub(crate) fn retry_certificate(&self, node: &AgentNode, entry: &Arc<Entry>) -> Option<UnixTime> {
         let (sending, mut waiting) = (self.sending(), self.waiting());
         let sealed = sending.batches.iter().flat_map(|batch| &batch.frames).map(|sealed| sealed.frame_type);
         let mut types = sealed.chain(waiting.queue.iter().map(|outgoing| outgoing.frame_type));
-        let has_rested = |at: UnixTime| node.state.clock.now().since(at) >= REST;
-        if types.any(|frame_type| frame_type == FrameType::Certificate)
-            && waiting.rested_at.is_none_or(has_rested)
-            && let Some(turn) = waiting.turn()
-        {
+        if !types.any(|frame_type| frame_type == FrameType::Certificate) {
+            return None;
+        }
+        let now = node.state.clock.now();
+        if let Some(at) = waiting.rested_at.filter(|at| now.since(*at) < REST) {
+            return Some(at.saturating_add(REST));
+        }
+        if let Some(turn) = waiting.turn() {
             turn.spawn(node, entry);
         }
+        Some(now.saturating_add(REST))
     }
 
     /// Ends what is sent at once: whatever waits fails, and the close frame is the last to be sealed. Tries to deliver it
@@ -301,7 +327,7 @@ impl Outbox {
             }
         }
         let mut waiting = self.waiting();
-        waiting.fail_all(&Undelivered::NotSent(reason.to_owned()));
+        self.all.subtract(waiting.fail_all(&Undelivered::NotSent(reason.to_owned())));
         (waiting.running, waiting.rested_at) = (false, Some(now));
         drop(waiting);
         self.room.notify_waiters();
@@ -319,17 +345,12 @@ impl Outbox {
             }
             sending.batches.pop_front();
         }
+        self.all.subtract(acknowledged);
         if acknowledged == 0 {
             // Sending the same at once would be a loop without end.
             return Err(Failure::Unreachable("the peer takes nothing of what is sent".into()));
         }
         Ok(())
-    }
-
-    /// How many frames wait to be acknowledged or sealed.
-    pub(crate) fn len(&self) -> usize {
-        let sealed: usize = self.sending().batches.iter().map(|batch| batch.frames.len()).sum();
-        sealed + self.waiting().queue.len()
     }
 
     /// Gives up all that is under way, and counts it. Nothing is taken any more.
@@ -340,6 +361,7 @@ impl Outbox {
         let texts = texts.chain(waiting.queue.iter().map(|outgoing| outgoing.frame_type));
         sending.never_acknowledged +=
             texts.filter(|frame_type| *frame_type == FrameType::Text).count() as u64;
+        self.all.subtract(sealed.len() + waiting.queue.len());
         sealed
             .into_iter()
             .filter_map(|sealed| sealed.receipt)
@@ -393,20 +415,22 @@ impl Waiting {
 
     /// Drops a certificate that waits behind an absent peer: a newer one makes it needless. One that a message of a fresh
     /// exchange stands behind is needed for that message's signature.
-    fn drop_outdated_certificate(&mut self) {
+    /// Says how many it has dropped.
+    fn drop_outdated_certificate(&mut self) -> usize {
         let last = self.queue.iter().rposition(Outgoing::is_kept);
         let outdated = last.filter(|at| self.queue[*at].frame_type == FrameType::Certificate);
-        if let Some(dropped) = outdated.and_then(|at| self.queue.remove(at)) {
-            self.bytes -= dropped.payload.len();
-        }
+        let dropped = outdated.and_then(|at| self.queue.remove(at));
+        self.bytes -= dropped.as_ref().map_or(0, |dropped| dropped.payload.len());
+        usize::from(dropped.is_some())
     }
 
     /// Drops what waits, and tells whoever waits for it; but for certificates and the messages of a fresh exchange, which
-    /// stay.
-    fn fail_all(&mut self, reason: &Undelivered) {
+    /// stay. Says how many it has dropped.
+    fn fail_all(&mut self, reason: &Undelivered) -> usize {
         let (kept, dropped): (VecDeque<_>, VecDeque<_>) = self.queue.drain(..).partition(Outgoing::is_kept);
         self.bytes = kept.iter().map(|outgoing| outgoing.payload.len()).sum();
         self.queue = kept;
+        let count = dropped.len();
         for outgoing in dropped {
             outgoing.fail(reason.clone());
         }
@@ -414,6 +438,7 @@ impl Waiting {
             // Nobody may be waiting any more.
             let _ = done.send(false);
         }
+        count
     }
 }
 

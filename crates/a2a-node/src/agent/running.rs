@@ -98,6 +98,7 @@ impl AgentNode {
             address,
             requests: Arc::default(),
             sessions: super::Sessions::default(),
+            frames_waiting: super::FramesWaiting::default(),
             closed: super::Closed::default(),
             peers: super::Peers::new()?,
             pool: CryptoPool::new(),

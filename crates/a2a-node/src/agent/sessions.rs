@@ -1,8 +1,7 @@
-//! The table of live sessions, each behind a lock of its own.
+//! A live session, behind a lock of its own. `table` holds all of them.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use a2a_core::certificate::verify::VerifiedCertificate;
@@ -106,6 +105,11 @@ impl Entry {
         *self.over.borrow()
     }
 
+    /// It is out of the table: nothing more is taken or told.
+    pub(super) fn is_removed(&self) {
+        self.over.send_replace(true);
+    }
+
     /// Waits for its end.
     pub(crate) async fn ended(&self) {
         // The sender is this entry's own.
@@ -128,66 +132,3 @@ impl Entry {
         }
     }
 }
-
-/// All live sessions.
-#[derive(Debug, Default)]
-pub(crate) struct Sessions(RwLock<HashMap<Uuid, Arc<Entry>>>);
-
-impl Sessions {
-    pub(crate) fn get(&self, session_id: Uuid) -> Option<Arc<Entry>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&session_id).cloned()
-    }
-
-    /// Adds a session, unless the peer or all peers together have too many. It never takes the place of
-    /// another: a responder chooses the id, and may choose badly.
-    pub(crate) fn insert(&self, entry: Arc<Entry>) -> Result<(), NotAdded> {
-        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if table.contains_key(&entry.session_id) {
-            return Err(NotAdded::Taken);
-        }
-        let pending = |entry: &&Arc<Entry>| entry.channel.get().is_none();
-        let of_peer = || table.values().filter(|other| other.peer.agent_id() == entry.peer.agent_id());
-        if of_peer().filter(pending).count() >= MAX_PENDING_OF_PEER
-            || of_peer().count() >= MAX_OF_PEER
-            || table.values().filter(pending).count() >= MAX_PENDING
-            || table.len() >= MAX_SESSIONS
-        {
-            return Err(NotAdded::TooMany);
-        }
-        table.insert(entry.session_id, entry);
-        Ok(())
-    }
-
-    /// Takes a session out, and with that it is over; `None` if somebody else has.
-    pub(crate) fn remove(&self, session_id: Uuid) -> Option<Arc<Entry>> {
-        let entry = self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&session_id)?;
-        entry.over.send_replace(true);
-        Some(entry)
-    }
-
-    /// All, oldest first.
-    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
-        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = table.values().cloned().collect();
-        all.sort_by_key(|entry| (entry.created_at, entry.session_id));
-        all
-    }
-}
-
-/// Why a session is not added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotAdded {
-    /// The peer, or all peers together, have too many.
-    TooMany,
-    /// There is a session with this id.
-    Taken,
-}
-
-/// Sessions without keys that one peer may have.
-const MAX_PENDING_OF_PEER: usize = 4;
-/// Sessions that one peer may have.
-const MAX_OF_PEER: usize = 1024;
-/// Sessions without keys that there may be in all.
-const MAX_PENDING: usize = 1024;
-/// Sessions that there may be in all.
-const MAX_SESSIONS: usize = 16 * 1024;

@@ -31,6 +31,8 @@ impl AgentNode {
         for entry in self.state.sessions.all() {
             if let Some(channel) = entry.channel.get() {
                 channel.announce(self, &entry, &newest).await;
+                // It may have to be sent again, and it may end before the former one.
+                self.state.sessions.look_at(entry.session_id, self.state.clock.now());
             }
         }
     }
