@@ -352,8 +352,10 @@ async fn held(mut answer: Answer) -> Result<Option<Bytes>, ApiError> {
     }
 }
 
+/// Answers are kept for retries, so they take no more room than they need.
 fn json(message: &impl Serialize) -> Result<Bytes, ApiError> {
-    serde_json::to_vec(message).map(Bytes::from).map_err(ApiError::internal)
+    let json = serde_json::to_vec(message).map_err(ApiError::internal)?;
+    Ok(json.into_boxed_slice().into())
 }
 
 /// What one source may ask for: a request costs a fraction of a millisecond, and behind one address may be many agents.

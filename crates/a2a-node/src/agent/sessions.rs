@@ -10,7 +10,7 @@ use a2a_core::handshake::initiator::Accepted;
 use a2a_core::handshake::responder::{AwaitFinish, AwaitInit};
 use a2a_core::time::UnixTime;
 use axum::body::Bytes;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify};
 use uuid::Uuid;
 
 use super::channel::Channel;
@@ -34,7 +34,9 @@ pub(crate) struct Entry {
     /// A time-out has begun to end it.
     ending: AtomicBool,
     /// It is out of the table.
-    over: watch::Sender<bool>,
+    over: AtomicBool,
+    /// Told of that.
+    ended: Notify,
 }
 
 /// How far the key exchange has come.
@@ -77,7 +79,8 @@ impl Entry {
             channel: OnceLock::new(),
             last_active: AtomicU64::new(now.as_secs()),
             ending: AtomicBool::new(false),
-            over: watch::Sender::new(false),
+            over: AtomicBool::new(false),
+            ended: Notify::new(),
         })
     }
 
@@ -102,18 +105,23 @@ impl Entry {
 
     /// Whether it has ended: nothing more is taken or told.
     pub(crate) fn is_over(&self) -> bool {
-        *self.over.borrow()
+        self.over.load(Ordering::SeqCst)
     }
 
     /// It is out of the table: nothing more is taken or told.
     pub(super) fn is_removed(&self) {
-        self.over.send_replace(true);
+        self.over.store(true, Ordering::SeqCst);
+        self.ended.notify_waiters();
     }
 
     /// Waits for its end.
     pub(crate) async fn ended(&self) {
-        // The sender is this entry's own.
-        let _ = self.over.subscribe().wait_for(|over| *over).await;
+        // Listens before it looks: an end that comes in between is not missed.
+        let mut ended = std::pin::pin!(self.ended.notified());
+        ended.as_mut().enable();
+        if !self.is_over() {
+            ended.await;
+        }
     }
 
     pub(crate) fn report(&self) -> SessionReport {

@@ -61,6 +61,38 @@ async fn a_silent_session_is_closed_on_both_sides() {
 }
 
 #[tokio::test]
+async fn sessions_are_looked_at_when_something_is_due_and_at_no_other_time() {
+    let Talk { world, mut traveller, mut helper, id } = Talk::start_with(|name, settings| {
+        settings.config.idle_timeout = Duration::from_secs(if name == "traveller" { 100 } else { 1000 });
+    })
+    .await;
+    for _ in 0..4 {
+        connect(&mut traveller, &mut helper).await;
+    }
+    // Each once, when it has its keys: from then on it is known when something is due.
+    assert_eq!((traveller.node.sweep().await, helper.node.sweep().await), (5, 5));
+    world.pass(Duration::from_secs(60));
+    traveller.say(id, "one of them is in use").await;
+    helper.hears("one of them is in use").await;
+    for _ in 0..39 {
+        world.pass(Duration::from_secs(1));
+        assert_eq!((traveller.node.sweep().await, helper.node.sweep().await), (0, 0));
+    }
+    world.pass(Duration::from_secs(1));
+    // The one that is in use has its turn as well, and the next one when it has been silent for as long.
+    assert_eq!(traveller.node.sweep().await, 5);
+    for _ in 0..4 {
+        let closed = traveller.closed().await;
+        assert!(closed.cause == CloseCause::Idle && closed.session_id != id);
+    }
+    world.pass(Duration::from_secs(59));
+    assert_eq!(traveller.node.sweep().await, 0);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(traveller.node.sweep().await, 1);
+    assert_eq!(traveller.closed().await.session_id, id);
+}
+
+#[tokio::test]
 async fn a_session_ends_at_its_absolute_age_though_it_is_in_use() {
     let Talk { world, mut traveller, mut helper, id } = Talk::start_with(|name, settings| {
         settings.config.max_session_age = Duration::from_secs(if name == "traveller" { 900 } else { 9000 });
