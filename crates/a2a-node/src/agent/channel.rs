@@ -17,7 +17,8 @@ use a2a_core::wire::{self, MAX_CERTIFICATE};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::AgentNode;
-use super::outbox::{FramesWaiting, Outbox, Outgoing};
+use super::backlog::FramesWaiting;
+use super::outbox::{Outbox, Outgoing};
 use super::sessions::Entry;
 use crate::client::peer::PeerClient;
 use crate::error::NodeError;

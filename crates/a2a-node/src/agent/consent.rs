@@ -34,12 +34,30 @@ struct Table {
     nonces: HashMap<KeyId, HashMap<Hex<32>, UnixTime>>,
     /// Who waits for a person.
     waiting: Vec<AgentId>,
+    /// This agent's certificate as JSON, the last that was in an answer.
+    certificate: Bytes,
 }
 
 #[derive(Debug)]
 struct Entry {
-    answer: Answer,
+    answer: Kept,
     forget_at: UnixTime,
+}
+
+/// The answer to a request, kept for its repetition.
+#[derive(Debug)]
+enum Kept {
+    Promised(Answer),
+    Given(Box<Result<Parts, ApiError>>),
+}
+
+/// M2 with this agent's certificate cut out, which is most of it and the same in all of them.
+#[derive(Debug)]
+struct Parts {
+    rest: Box<[u8]>,
+    /// Where in the rest it belongs.
+    at: usize,
+    certificate: Bytes,
 }
 
 /// A verified request's way on.
@@ -63,7 +81,7 @@ pub(crate) enum Refusal {
 impl Requests {
     /// The answer (or the promise of one) to the request with this body, if it has come before.
     pub(crate) fn known(&self, body: &[u8]) -> Option<Answer> {
-        self.lock().by_body.get(&sha256(&[body])).map(|entry| entry.answer.clone())
+        self.lock().by_body.get(&sha256(&[body])).map(|entry| entry.answer.get())
     }
 
     /// Takes note of a verified request. If a person is to be asked, the peer is counted as waiting for as
@@ -78,7 +96,7 @@ impl Requests {
         let body_hash = sha256(&[body]);
         let mut table = self.lock();
         if let Some(entry) = table.by_body.get(&body_hash) {
-            return Ok(Admitted::Known(entry.answer.clone()));
+            return Ok(Admitted::Known(entry.answer.get()));
         }
         if table.by_body.len() >= MAX_REQUESTS || table.line_is_closed_to(peer.agent_id(), ask) {
             return Err(Refusal::Busy);
@@ -93,12 +111,26 @@ impl Requests {
         }
         nonces.insert(request.nonce, forget_at);
         let (sender, answer) = watch::channel(None);
-        table.by_body.insert(body_hash, Entry { answer: answer.clone(), forget_at });
+        table.by_body.insert(body_hash, Entry { answer: Kept::Promised(answer.clone()), forget_at });
         let in_line = ask.then(|| {
             table.waiting.push(peer.agent_id().clone());
             InLine { requests: self.clone(), peer: peer.agent_id().clone() }
         });
         Ok(Admitted::New(sender, answer, in_line))
+    }
+
+    /// The request with this body has got its answer, which is kept in little room. `certificate` is this agent's as JSON,
+    /// as it is in an M2.
+    pub(crate) fn answered(&self, body_hash: &[u8; 32], outcome: &Outcome, certificate: &[u8]) {
+        let mut table = self.lock();
+        if table.certificate != certificate {
+            table.certificate = Bytes::copy_from_slice(certificate);
+        }
+        let shared = table.certificate.clone();
+        if let Some(entry) = table.by_body.get_mut(body_hash) {
+            let kept = outcome.as_ref().map(|answer| Parts::new(answer, shared)).map_err(ApiError::clone);
+            entry.answer = Kept::Given(Box::new(kept));
+        }
     }
 
     /// How many peers wait for a person.
@@ -127,6 +159,37 @@ impl Table {
     }
 }
 
+impl Kept {
+    fn get(&self) -> Answer {
+        match self {
+            Self::Promised(answer) => answer.clone(),
+            Self::Given(outcome) => {
+                let whole = outcome.as_ref().as_ref().map(Parts::whole).map_err(ApiError::clone);
+                watch::channel(Some(whole)).1
+            }
+        }
+    }
+}
+
+impl Parts {
+    fn new(answer: &[u8], certificate: Bytes) -> Self {
+        let found = answer.windows(certificate.len().max(1)).position(|window| *window == *certificate);
+        match found {
+            Some(at) => {
+                let rest = [&answer[..at], &answer[at + certificate.len()..]].concat().into();
+                Self { rest, at, certificate }
+            }
+            // It has been renewed meanwhile.
+            None => Self { rest: answer.into(), at: 0, certificate: Bytes::new() },
+        }
+    }
+
+    fn whole(&self) -> Bytes {
+        let (before, after) = self.rest.split_at(self.at);
+        [before, &self.certificate, after].concat().into()
+    }
+}
+
 /// A place in the line before a person.
 #[derive(Debug)]
 pub(crate) struct InLine {
@@ -146,3 +209,21 @@ const MAX_WAITING: usize = 5;
 const MAX_REQUESTS: usize = 100_000;
 /// And of one peer.
 const MAX_REQUESTS_OF_PEER: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_the_same_when_it_is_put_together_again() {
+        for certificate in ["{c}", "{other}", ""] {
+            for answer in ["{\"a\":{c},\"b\":1}", "{c}", "", "{}"] {
+                let certificate = Bytes::copy_from_slice(certificate.as_bytes());
+                let parts = Parts::new(answer.as_bytes(), certificate.clone());
+                assert_eq!(parts.whole(), answer);
+                let is_cut = certificate == "{c}" && answer.contains("{c}");
+                assert_eq!(parts.rest.len() < answer.len(), is_cut);
+            }
+        }
+    }
+}

@@ -8,7 +8,6 @@
 //! are taken, that of `sending` is first.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
 use super::AgentNode;
+use super::backlog::FramesWaiting;
 use super::channel::Channel;
 use super::delivery::{self, Failure};
 use super::receipt::{Receipt, Undelivered};
@@ -34,24 +34,6 @@ pub(crate) struct Outbox {
     /// Told when there may be room again.
     room: Notify,
     all: FramesWaiting,
-}
-
-/// How many frames wait to be acknowledged or sealed, over all sessions. Clones share the number.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct FramesWaiting(Arc<AtomicUsize>);
-
-impl FramesWaiting {
-    pub(crate) fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn add_one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn subtract(&self, frames: usize) {
-        self.0.fetch_sub(frames, Ordering::Relaxed);
-    }
 }
 
 /// Not sealed yet.

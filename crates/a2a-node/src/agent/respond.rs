@@ -78,13 +78,15 @@ impl AgentNode {
             Err(Refusal::Replayed) => return Err(replayed()),
             Err(Refusal::Busy) => return Err(busy()),
         };
-        let node = self.clone();
+        let (node, body_hash) = (self.clone(), sha256(&[body]));
         tokio::spawn(async move {
             let (yes, by) = match policy {
                 Some(decided) => decided,
                 None => node.ask_operator(&pending, in_line).await,
             };
             let outcome = node.decide(pending, yes, by).await;
+            let certificate = node.certificate().and_then(|own| serde_json::to_vec(&own).ok());
+            node.state.requests.answered(&body_hash, &outcome, &certificate.unwrap_or_default());
             answer.send_replace(Some(outcome));
         });
         Ok(promised)

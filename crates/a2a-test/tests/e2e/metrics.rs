@@ -7,7 +7,7 @@ use a2a_test::mallory::{KEY_EXCHANGE, Mallory, REQUEST};
 use a2a_test::man::Man;
 use a2a_test::raw::{Raw, Reply};
 use a2a_test::soon;
-use a2a_test::talk::{Talk, agree};
+use a2a_test::talk::{Talk, agree, connect};
 use a2a_test::world::World;
 
 fn measured(settings: &mut Settings) {
@@ -87,4 +87,28 @@ async fn what_fails_and_what_waits_is_counted() {
     })
     .await;
     shows(&helper, "a2a_queue_length{queue=\"consent\"} 0").await;
+}
+
+#[tokio::test]
+async fn frames_that_wait_are_counted_until_they_are_acknowledged_or_their_session_ends() {
+    let man = Man::start().await;
+    let world = World::start().await;
+    let mut traveller = world.agent_with("traveller", measured).await;
+    let mut helper = world.agent_with("helper", |settings| man.stand_inside(settings)).await;
+    man.pass_on_to(helper.local_addr());
+    let id = connect(&mut traveller, &mut helper).await;
+    for is_over in [false, true] {
+        man.on_call(|_| Some(Reply::lost()));
+        assert_eq!(traveller.node.send(id, "held up").await.unwrap_err().code(), "unacknowledged");
+        shows(&traveller, "a2a_queue_length{queue=\"outbox\"} 1").await;
+        if is_over {
+            traveller.node.close(id).await.unwrap();
+        } else {
+            man.behave();
+            traveller.say(id, "after it").await;
+            helper.hears("held up").await;
+            helper.hears("after it").await;
+        }
+        shows(&traveller, "a2a_queue_length{queue=\"outbox\"} 0").await;
+    }
 }
