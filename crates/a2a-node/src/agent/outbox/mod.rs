@@ -7,24 +7,29 @@
 //! Whoever puts something in takes the lock of `waiting` alone, and never waits while something is sealed. Where both locks
 //! are taken, that of `sending` is first.
 
+mod batch;
+mod waiting;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use a2a_core::session::frame::{FRAME_OVERHEAD, begin_frames, skip_frames};
-use a2a_core::session::{Ack, CloseReason, DirectionKeys, FrameType, Sealer, SessionError};
+use a2a_core::session::frame::{FRAME_OVERHEAD, begin_frames};
+use a2a_core::session::{Ack, CloseReason, FrameType, Sealer, SessionError};
 use a2a_core::time::UnixTime;
 use axum::body::Bytes;
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
+use self::batch::{Batch, Sealed};
+use self::waiting::{KEPT_CAPACITY, MAX_BATCH, Waiting};
+pub(crate) use self::waiting::{Outgoing, Turn};
 use super::AgentNode;
 use super::backlog::FramesWaiting;
 use super::channel::Channel;
 use super::delivery::{self, Failure};
-use super::receipt::{Receipt, Undelivered};
+use super::receipt::Undelivered;
 use super::sessions::Entry;
-use crate::metrics::Direction;
 
 /// The sending side of a channel.
 #[derive(Debug)]
@@ -36,21 +41,6 @@ pub(crate) struct Outbox {
     all: FramesWaiting,
 }
 
-/// Not sealed yet.
-#[derive(Debug, Default)]
-struct Waiting {
-    queue: VecDeque<Outgoing>,
-    /// Of all payloads in the queue.
-    bytes: usize,
-    /// Asked for: seal the close frame once everything before it has been acknowledged.
-    close: Option<(CloseReason, oneshot::Sender<bool>)>,
-    /// Nothing more is taken: the session has ended.
-    is_over: bool,
-    running: bool,
-    /// When the peer last gave no answer.
-    rested_at: Option<UnixTime>,
-}
-
 #[derive(Debug)]
 struct Sending {
     /// Gone once the close frame is sealed or the session has ended.
@@ -59,55 +49,6 @@ struct Sending {
     batches: VecDeque<Batch>,
     /// Texts that had not been acknowledged when the session ended.
     never_acknowledged: u64,
-}
-
-/// Something to be sealed.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) frame_type: FrameType,
-    pub(crate) payload: Vec<u8>,
-    /// Keys for all that comes after this frame.
-    pub(crate) switch: Option<Box<DirectionKeys>>,
-    /// Who wants to know what became of it.
-    pub(crate) receipt: Option<Arc<Receipt>>,
-}
-
-/// Frames that go in one body.
-#[derive(Debug)]
-struct Batch {
-    /// In binary form.
-    body: Bytes,
-    frames: VecDeque<Sealed>,
-}
-
-#[derive(Debug)]
-struct Sealed {
-    seq: u64,
-    /// Where in the body it ends.
-    end: usize,
-    frame_type: FrameType,
-    receipt: Option<Arc<Receipt>>,
-}
-
-impl Outgoing {
-    pub(crate) fn new(frame_type: FrameType, payload: Vec<u8>) -> Self {
-        Self { frame_type, payload, switch: None, receipt: None }
-    }
-
-    pub(crate) fn text(text: String) -> Self {
-        Self::new(FrameType::Text, text.into_bytes())
-    }
-
-    /// Nobody would make it again, so it neither waits for room nor is dropped.
-    fn is_kept(&self) -> bool {
-        matches!(self.frame_type, FrameType::Rekey | FrameType::Certificate)
-    }
-
-    fn fail(self, reason: Undelivered) {
-        if let Some(receipt) = self.receipt {
-            receipt.fail(reason);
-        }
-    }
 }
 
 impl Outbox {
@@ -147,8 +88,7 @@ impl Outbox {
             outgoing.fail(Undelivered::Ended);
             return Ok(None);
         }
-        let is_full = waiting.queue.len() >= MAX_WAITING || waiting.bytes >= MAX_WAITING_BYTES;
-        if is_full && !outgoing.is_kept() {
+        if waiting.is_full() && !outgoing.is_kept() {
             return Err(outgoing);
         }
         if outgoing.frame_type == FrameType::Certificate {
@@ -366,87 +306,6 @@ impl Outbox {
     }
 }
 
-/// Whoever holds it empties the queue, and nobody else does. See [`delivery::run`].
-#[must_use]
-#[derive(Debug)]
-pub(crate) struct Turn(());
-
-impl Turn {
-    /// Empties the queue in a task of its own.
-    pub(crate) fn spawn(self, node: &AgentNode, entry: &Arc<Entry>) {
-        tokio::spawn(delivery::run(node.clone(), entry.clone(), self));
-    }
-}
-
-impl Waiting {
-    fn turn(&mut self) -> Option<Turn> {
-        (!std::mem::replace(&mut self.running, true)).then_some(Turn(()))
-    }
-
-    /// Whether it is worth waking who waits for room: not for every batch anew.
-    fn is_half_empty(&self) -> bool {
-        self.queue.len() <= MAX_WAITING / 2 && self.bytes <= MAX_WAITING_BYTES / 2
-    }
-
-    /// How many bytes the next batch takes, about.
-    fn batch_size(&self) -> usize {
-        let all = self.bytes + self.queue.len() * FRAME_OVERHEAD;
-        let first = self.queue.front().map_or(0, |first| first.payload.len() + FRAME_OVERHEAD);
-        all.min(MAX_BATCH).max(first)
-    }
-
-    /// Drops a certificate that waits behind an absent peer: a newer one makes it needless. One that a message of a fresh
-    /// exchange stands behind is needed for that message's signature.
-    /// Says how many it has dropped.
-    fn drop_outdated_certificate(&mut self) -> usize {
-        let last = self.queue.iter().rposition(Outgoing::is_kept);
-        let outdated = last.filter(|at| self.queue[*at].frame_type == FrameType::Certificate);
-        let dropped = outdated.and_then(|at| self.queue.remove(at));
-        self.bytes -= dropped.as_ref().map_or(0, |dropped| dropped.payload.len());
-        usize::from(dropped.is_some())
-    }
-
-    /// Drops what waits, and tells whoever waits for it; but for certificates and the messages of a fresh exchange, which
-    /// stay. Says how many it has dropped.
-    fn fail_all(&mut self, reason: &Undelivered) -> usize {
-        let (kept, dropped): (VecDeque<_>, VecDeque<_>) = self.queue.drain(..).partition(Outgoing::is_kept);
-        self.bytes = kept.iter().map(|outgoing| outgoing.payload.len()).sum();
-        self.queue = kept;
-        let count = dropped.len();
-        for outgoing in dropped {
-            outgoing.fail(reason.clone());
-        }
-        if let Some((_, done)) = self.close.take() {
-            // Nobody may be waiting any more.
-            let _ = done.send(false);
-        }
-        count
-    }
-}
-
-impl Batch {
-    /// Takes off the frames before `received`, and says how many.
-    fn acknowledge(&mut self, received: u64, node: &AgentNode, channel: &Channel) -> usize {
-        let (mut taken, mut texts, mut end) = (0, 0, 0);
-        while let Some(sealed) = self.frames.pop_front_if(|sealed| sealed.seq < received) {
-            texts += u64::from(sealed.frame_type == FrameType::Text);
-            if let Some(receipt) = sealed.receipt {
-                receipt.acknowledge(sealed.seq);
-            }
-            (taken, end) = (taken + 1, sealed.end);
-        }
-        channel.counts.count_sent(texts);
-        node.state.metrics.messages(Direction::Sent, texts);
-        if taken > 0 && !self.frames.is_empty() {
-            let rest = skip_frames(&self.body, end);
-            let cut = self.body.len() - rest.len();
-            self.frames.iter_mut().for_each(|sealed| sealed.end -= cut);
-            self.body = rest.into();
-        }
-        taken
-    }
-}
-
 /// What the one that sends does next.
 pub(super) enum Step {
     /// This body, again or for the first time.
@@ -461,60 +320,7 @@ pub(super) enum Step {
     Fail(SessionError),
 }
 
-/// Messages that may wait on one session; who sends more waits for room.
-const MAX_WAITING: usize = 4096;
-/// Bytes that may wait on one session, before the last message.
-const MAX_WAITING_BYTES: usize = 2 * 1024 * 1024;
-/// Bytes of a batch, unless a single frame has more.
-const MAX_BATCH: usize = 256 * 1024;
 /// From so many bytes on, sealing takes long enough to hold up an async worker.
 const LARGE: usize = 128 * 1024;
-/// How many places a queue keeps that has been emptied.
-const KEPT_CAPACITY: usize = 4;
 /// How long a certificate waits after an attempt in vain.
 const REST: Duration = Duration::from_secs(5);
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use FrameType::{Certificate, Rekey, Text};
-
-    use super::*;
-
-    fn waiting(types: &[FrameType]) -> Waiting {
-        let queue = types.iter().map(|frame_type| Outgoing::new(*frame_type, vec![0; 10])).collect();
-        Waiting { queue, bytes: types.len() * 10, ..Waiting::default() }
-    }
-
-    fn types(waiting: &Waiting) -> Vec<FrameType> {
-        assert_eq!(waiting.bytes, waiting.queue.len() * 10);
-        waiting.queue.iter().map(|outgoing| outgoing.frame_type).collect()
-    }
-
-    #[test]
-    fn a_certificate_is_dropped_for_a_newer_one_unless_a_signature_needs_it() {
-        for (before, left) in [
-            (&[Text, Certificate, Text][..], &[Text, Text][..]),
-            (&[Rekey, Certificate, Text], &[Rekey, Text]),
-            (&[Certificate, Rekey], &[Certificate, Rekey]),
-            (&[Certificate, Text, Rekey, Certificate], &[Certificate, Text, Rekey]),
-            (&[Text], &[Text]),
-            (&[], &[]),
-        ] {
-            let mut waiting = waiting(before);
-            waiting.drop_outdated_certificate();
-            assert_eq!(types(&waiting), left, "{before:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn an_absent_peer_costs_texts_and_nothing_that_nobody_would_make_again() {
-        let mut waiting = waiting(&[Text, Certificate, Rekey, Text]);
-        let receipt = Receipt::new();
-        receipt.expect_one();
-        waiting.queue[0].receipt = Some(receipt.clone());
-        waiting.fail_all(&Undelivered::NotSent("away".into()));
-        assert_eq!(types(&waiting), [Certificate, Rekey]);
-        assert_eq!(receipt.outcome().await, Err(Undelivered::NotSent("away".into())));
-    }
-}
