@@ -31,7 +31,7 @@ async fn is_pending(world: &World, request: &EnrolmentRequest) -> bool {
     let url = world.url("/controller/register");
     let answer = world.client.post_bytes(&url, "application/json", body, MAX_HANDSHAKE_BODY, TIMEOUT).await;
     let answer = answer.unwrap();
-    assert!(answer.status == 200 || answer.body == br#"{"status":"pending"}"#);
+    assert!(answer.status == 200 || *answer.body == *br#"{"status":"pending"}"#);
     answer.status == 202
 }
 
