@@ -71,7 +71,7 @@ async fn sessions_are_looked_at_when_something_is_due_and_at_no_other_time() {
     }
     // Each once, when it has its keys: from then on it is known when something is due.
     assert_eq!((traveller.node.sweep().await, helper.node.sweep().await), (5, 5));
-    world.pass(Duration::from_secs(60));
+    world.pass(Duration::from_mins(1));
     traveller.say(id, "one of them is in use").await;
     helper.hears("one of them is in use").await;
     for _ in 0..39 {
