@@ -17,7 +17,8 @@ pub(crate) struct Level {
     pub(crate) sessions: usize,
     /// The agent's resident memory, in KiB.
     pub(crate) resident_kib: u64,
-    /// What each session beyond the first has added, in bytes; 0 at one session.
+    /// What each session beyond those of the level before has added, in bytes; 0 at the first level. The first sessions
+    /// bring connections, threads and caches with them, which the later ones share.
     pub(crate) bytes_by_session: f64,
     /// Processor time of both ends for a message of 1 KiB, over one session after the other, in microseconds.
     pub(crate) cpu_us: f64,
@@ -61,7 +62,7 @@ pub(crate) async fn measure(
         levels.push(Level {
             sessions: *count,
             resident_kib,
-            bytes_by_session: levels.first().map_or(0.0, |first| first.bytes_each(*count, resident_kib)),
+            bytes_by_session: levels.last().map_or(0.0, |before| before.bytes_each(*count, resident_kib)),
             cpu_us: median(&costs),
             lone_cpu_us: median(&lone_costs),
             cost_ratio: median(&ratios),

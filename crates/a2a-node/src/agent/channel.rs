@@ -123,6 +123,9 @@ impl Channel {
             frames = rest;
             let opener = guard.as_mut().ok_or(SessionError::BadFrame)?;
             if run.progress {
+                if self.counts.frames_received() == 0 {
+                    entry.forget_finish();
+                }
                 progress = true;
                 self.counts.frames_received.store(opener.received(), Ordering::Relaxed);
                 entry.touch(now);

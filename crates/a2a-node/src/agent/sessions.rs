@@ -48,7 +48,7 @@ pub(crate) enum Stage {
     AwaitInit(Box<AwaitInit>),
     /// M4 has been sent.
     AwaitFinish { state: Box<AwaitFinish>, init: Replied, began: Instant },
-    /// Both sides have confirmed the keys; what was answered, for retries.
+    /// Both sides have confirmed the keys; what was answered, for retries, until the peer's first frame.
     Established { finish: Option<Replied> },
     /// Under way on this side, or failed.
     Spent,
@@ -82,6 +82,15 @@ impl Entry {
             over: AtomicBool::new(false),
             ended: Notify::new(),
         })
+    }
+
+    /// The peer has sent a frame, so it has M6, and will not ask for it again.
+    pub(crate) fn forget_finish(&self) {
+        if let Ok(mut stage) = self.stage.try_lock()
+            && let Stage::Established { finish } = &mut *stage
+        {
+            *finish = None;
+        }
     }
 
     /// Something was said, or acknowledged.

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use a2a_core::session::FrameType;
-use a2a_core::session::frame::skip_frames;
+use a2a_core::session::frame::{begin_frames, skip_frames};
 use axum::body::Bytes;
+use uuid::Uuid;
 
 use crate::agent::AgentNode;
 use crate::agent::channel::Channel;
@@ -16,37 +17,89 @@ use crate::metrics::Direction;
 #[derive(Debug)]
 pub(super) struct Batch {
     /// In binary form.
-    pub(super) body: Bytes,
-    pub(super) frames: VecDeque<Sealed>,
+    body: Bytes,
+    /// The first frame's sequence number.
+    first: u64,
+    runs: VecDeque<Run>,
 }
 
+/// Frames next to one another that are alike, so that a batch of many messages from one sender takes note of one.
 #[derive(Debug)]
-pub(super) struct Sealed {
-    pub(super) seq: u64,
-    /// Where in the body it ends.
-    pub(super) end: usize,
+pub(super) struct Run {
+    pub(super) count: u64,
     pub(super) frame_type: FrameType,
     pub(super) receipt: Option<Arc<Receipt>>,
 }
 
+/// A batch to be.
+pub(super) struct Filling {
+    pub(super) body: Vec<u8>,
+    first: Option<u64>,
+    runs: VecDeque<Run>,
+}
+
+impl Filling {
+    pub(super) fn new(session_id: Uuid, capacity: usize) -> Self {
+        Self { body: begin_frames(session_id, capacity), first: None, runs: VecDeque::new() }
+    }
+
+    /// A frame has been sealed into the body.
+    pub(super) fn note(&mut self, seq: u64, frame_type: FrameType, receipt: Option<Arc<Receipt>>) {
+        self.first.get_or_insert(seq);
+        let address = |receipt: &Option<Arc<Receipt>>| receipt.as_ref().map(Arc::as_ptr);
+        match self.runs.back_mut() {
+            Some(run) if run.frame_type == frame_type && address(&run.receipt) == address(&receipt) => {
+                run.count += 1;
+            }
+            _ => self.runs.push_back(Run { count: 1, frame_type, receipt }),
+        }
+    }
+
+    /// None if nothing was sealed.
+    pub(super) fn finish(self) -> Option<Batch> {
+        Some(Batch { body: self.body.into(), first: self.first?, runs: self.runs })
+    }
+}
+
 impl Batch {
+    pub(super) fn body(&self) -> Bytes {
+        self.body.clone()
+    }
+
+    pub(super) fn is_single(&self) -> bool {
+        matches!(self.runs.front(), Some(Run { count: 1, .. }) if self.runs.len() == 1)
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    pub(super) fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter()
+    }
+
     /// Takes off the frames before `received`, and says how many.
     pub(super) fn acknowledge(&mut self, received: u64, node: &AgentNode, channel: &Channel) -> usize {
-        let (mut taken, mut texts, mut end) = (0, 0, 0);
-        while let Some(sealed) = self.frames.pop_front_if(|sealed| sealed.seq < received) {
-            texts += u64::from(sealed.frame_type == FrameType::Text);
-            if let Some(receipt) = sealed.receipt {
-                receipt.acknowledge(sealed.seq);
+        let (mut taken, mut texts) = (0, 0);
+        while let Some(run) = self.runs.front_mut() {
+            let count = run.count.min(received.saturating_sub(self.first));
+            if count == 0 {
+                break;
             }
-            (taken, end) = (taken + 1, sealed.end);
+            (run.count, self.first, taken) = (run.count - count, self.first + count, taken + count);
+            if run.frame_type == FrameType::Text {
+                texts += count;
+            }
+            if let Some(receipt) = &run.receipt {
+                receipt.acknowledge(count, self.first - 1);
+            }
+            self.runs.pop_front_if(|run| run.count == 0);
         }
         channel.counts.count_sent(texts);
         node.state.metrics.messages(Direction::Sent, texts);
-        if taken > 0 && !self.frames.is_empty() {
-            let rest = skip_frames(&self.body, end);
-            let cut = self.body.len() - rest.len();
-            self.frames.iter_mut().for_each(|sealed| sealed.end -= cut);
-            self.body = rest.into();
+        let taken = usize::try_from(taken).unwrap_or(usize::MAX);
+        if taken > 0 && !self.is_done() {
+            self.body = skip_frames(&self.body, taken).into();
         }
         taken
     }

@@ -14,15 +14,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use a2a_core::session::frame::{FRAME_OVERHEAD, begin_frames};
 use a2a_core::session::{Ack, CloseReason, FrameType, Sealer, SessionError};
 use a2a_core::time::UnixTime;
 use axum::body::Bytes;
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
-use self::batch::{Batch, Sealed};
-use self::waiting::{KEPT_CAPACITY, MAX_BATCH, Waiting};
+use self::batch::{Batch, Filling};
+use self::waiting::{KEPT_CAPACITY, Waiting};
 pub(crate) use self::waiting::{Outgoing, Turn};
 use super::AgentNode;
 use super::backlog::FramesWaiting;
@@ -60,7 +59,11 @@ impl Outbox {
     /// Puts something into the queue, when there is room. Whoever gets a turn has to see to it that it is used.
     pub(crate) async fn push(&self, mut outgoing: Outgoing) -> Option<Turn> {
         loop {
-            // Listens before it looks: room that comes in between is not missed.
+            match self.try_push(outgoing) {
+                Ok(turn) => return turn,
+                Err(refused) => outgoing = refused,
+            }
+            // Listens before it looks again: room that comes in between is not missed.
             let mut room = std::pin::pin!(self.room.notified());
             room.as_mut().enable();
             match self.try_push(outgoing) {
@@ -128,7 +131,7 @@ impl Outbox {
     /// Says when to look again, if there is one to deliver.
     pub(crate) fn retry_certificate(&self, node: &AgentNode, entry: &Arc<Entry>) -> Option<UnixTime> {
         let (sending, mut waiting) = (self.sending(), self.waiting());
-        let sealed = sending.batches.iter().flat_map(|batch| &batch.frames).map(|sealed| sealed.frame_type);
+        let sealed = sending.batches.iter().flat_map(Batch::runs).map(|run| run.frame_type);
         let mut types = sealed.chain(waiting.queue.iter().map(|outgoing| outgoing.frame_type));
         if !types.any(|frame_type| frame_type == FrameType::Certificate) {
             return None;
@@ -167,7 +170,7 @@ impl Outbox {
         loop {
             let mut sending = self.sending();
             if let Some(batch) = sending.batches.front() {
-                return Step::Send { body: batch.body.clone(), is_single: batch.frames.len() == 1 };
+                return Step::Send { body: batch.body(), is_single: batch.is_single() };
             }
             let mut waiting = self.waiting();
             if waiting.queue.is_empty() {
@@ -199,7 +202,7 @@ impl Outbox {
 
     /// Whether there is a whole batch to be sealed, while another one is on its way.
     pub(super) fn has_whole_batch(&self) -> bool {
-        self.waiting().bytes >= MAX_BATCH
+        self.waiting().has_whole_batch()
     }
 
     /// Seals what waits, as far as one batch holds it. For large batches this takes a while.
@@ -207,34 +210,30 @@ impl Outbox {
         let mut sending = self.sending();
         let Sending { sealer, batches, .. } = &mut *sending;
         let sealer = sealer.as_mut().ok_or(SessionError::Exhausted)?;
-        let capacity = self.waiting().batch_size();
-        let mut body = begin_frames(session_id, capacity);
-        let mut frames = VecDeque::new();
+        let (mut fitting, size) = self.waiting().take_batch();
+        let mut batch = Filling::new(session_id, size);
         let mut outcome = Ok(());
-        while outcome.is_ok() {
-            let mut waiting = self.waiting();
-            let fits = |next: &Outgoing| body.len() + next.payload.len() + FRAME_OVERHEAD <= MAX_BATCH;
-            let Some(next) = waiting.queue.pop_front_if(|next| frames.is_empty() || fits(next)) else {
-                break;
-            };
-            waiting.bytes -= next.payload.len();
-            drop(waiting);
-            match sealer.seal_into(&mut body, next.frame_type, &next.payload, now) {
+        while outcome.is_ok()
+            && let Some(next) = fitting.pop_front()
+        {
+            match sealer.seal_into(&mut batch.body, next.frame_type, &next.payload, now) {
                 Ok(seq) => {
                     let Outgoing { frame_type, switch, receipt, .. } = next;
-                    frames.push_back(Sealed { seq, end: body.len(), frame_type, receipt });
+                    batch.note(seq, frame_type, receipt);
                     outcome = switch.map_or(Ok(()), |keys| sealer.switch(*keys, now));
                 }
                 Err(error) => {
-                    // The session ends, and what waits is counted then.
-                    self.waiting().queue.push_front(next);
+                    fitting.push_front(next);
                     outcome = Err(error);
                 }
             }
         }
-        batches.push_back(Batch { body: body.into(), frames });
+        batches.extend(batch.finish());
+        let mut waiting = self.waiting();
+        // The session ends, and what is left is counted then.
+        waiting.put_back(fitting);
         drop(sending);
-        if self.waiting().is_half_empty() {
+        if waiting.is_half_empty() {
             self.room.notify_waiters();
         }
         outcome
@@ -243,8 +242,8 @@ impl Outbox {
     /// The peer gives no answer for now.
     pub(super) fn rest(&self, reason: &str, now: UnixTime) {
         let sending = self.sending();
-        for sealed in sending.batches.iter().flat_map(|batch| &batch.frames) {
-            if let Some(receipt) = &sealed.receipt {
+        for run in sending.batches.iter().flat_map(Batch::runs) {
+            if let Some(receipt) = &run.receipt {
                 receipt.fail(Undelivered::Unreachable(reason.to_owned()));
             }
         }
@@ -262,7 +261,7 @@ impl Outbox {
         let mut acknowledged = 0;
         while let Some(batch) = sending.batches.front_mut() {
             acknowledged += batch.acknowledge(received, node, channel);
-            if !batch.frames.is_empty() {
+            if !batch.is_done() {
                 break;
             }
             sending.batches.pop_front();
@@ -278,16 +277,18 @@ impl Outbox {
     /// Gives up all that is under way, and counts it. Nothing is taken any more.
     fn abandon(&self) -> Option<Sealer> {
         let (mut sending, mut waiting) = (self.sending(), self.waiting());
-        let sealed: VecDeque<_> = sending.batches.drain(..).flat_map(|batch| batch.frames).collect();
-        let texts = sealed.iter().map(|sealed| sealed.frame_type);
-        let texts = texts.chain(waiting.queue.iter().map(|outgoing| outgoing.frame_type));
-        sending.never_acknowledged +=
-            texts.filter(|frame_type| *frame_type == FrameType::Text).count() as u64;
-        self.all.subtract(sealed.len() + waiting.queue.len());
-        sealed
-            .into_iter()
-            .filter_map(|sealed| sealed.receipt)
-            .for_each(|receipt| receipt.fail(Undelivered::Ended));
+        let (mut frames, mut texts) = (waiting.queue.len(), waiting.texts());
+        for run in sending.batches.iter().flat_map(Batch::runs) {
+            let count = usize::try_from(run.count).unwrap_or(usize::MAX);
+            frames += count;
+            texts += if run.frame_type == FrameType::Text { run.count } else { 0 };
+            if let Some(receipt) = &run.receipt {
+                receipt.fail(Undelivered::Ended);
+            }
+        }
+        sending.batches = VecDeque::new();
+        sending.never_acknowledged += texts;
+        self.all.subtract(frames);
         waiting.fail_all(&Undelivered::Ended);
         waiting.queue = VecDeque::new();
         (waiting.bytes, waiting.is_over) = (0, true);
