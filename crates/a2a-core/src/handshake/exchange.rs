@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use super::key_schedule::{HandshakeSecrets, Role, SessionSecrets};
 use super::messages::{FinishPhase, InitPhase, KeyExchangeFinish, KeyExchangeInit, KeyExchangeReply};
-use super::split::{Agreed, Agreement, AgreementJob, Signed, SigningJob, Split};
 use super::transcript::Transcript;
 use super::{Credential, HandshakeError, Step};
 use crate::certificate::verify::VerifiedCertificate;
 use crate::crypto::kdf::Secret;
-use crate::crypto::kx::{InitiatorKeys, InitiatorSecrets, InitiatorShare, ResponderKeys, Suite};
+use crate::crypto::kx::{
+    self, InitiatorKeys, InitiatorSecrets, InitiatorShare, ResponderKeys, ResponderShare, Suite,
+};
 use crate::crypto::signature::{self, Signature, SignatureLabel};
 use crate::wire::Base64;
 
@@ -40,9 +41,8 @@ impl Exchange {
         if suite == self.parties.suite { Ok(()) } else { Err(HandshakeError::KeysOfAnotherSuite) }
     }
 
-    /// The signature over all that has been said.
-    fn signing(&self, label: SignatureLabel) -> SigningJob {
-        SigningJob { key: self.parties.local.key().clone(), label, hash: *self.transcript.hash() }
+    fn sign(&self, label: SignatureLabel) -> Result<Signature, HandshakeError> {
+        Ok(signature::sign(self.parties.local.key().as_ref(), label, self.transcript.hash())?)
     }
 
     fn verify(
@@ -91,7 +91,7 @@ pub(crate) fn initiate(
         signature: Signature(Base64::default()),
     };
     exchange.transcript.absorb_message(&message);
-    message.signature = exchange.signing(SignatureLabel::KeyExchangeInit).run()?.0;
+    message.signature = exchange.sign(SignatureLabel::KeyExchangeInit)?;
     exchange.transcript.absorb_signature(&message.signature);
     Ok(Step { next: AwaitReply { exchange, secrets }, message })
 }
@@ -107,12 +107,6 @@ impl AwaitReply {
         self,
         reply: &KeyExchangeReply,
     ) -> Result<Step<Exchanged, KeyExchangeFinish>, HandshakeError> {
-        let Split { next, signing, agreement } = self.begin_finish(reply)?;
-        next.join(|| signing.run(), &agreement.run()?)
-    }
-
-    /// Verifies M4's signature; what is left to be done for M5.
-    pub(crate) fn begin_finish(self, reply: &KeyExchangeReply) -> Result<Split<Finishing>, HandshakeError> {
         let Self { mut exchange, secrets } = self;
         if reply.session_id != exchange.parties.session_id {
             return Err(HandshakeError::Mismatch("session_id"));
@@ -120,46 +114,26 @@ impl AwaitReply {
         exchange.transcript.absorb_message(reply);
         let authenticated =
             exchange.verify(SignatureLabel::KeyExchangeReply, &exchange.transcript, &reply.signature)?;
-        let agreement = AgreementJob::as_initiator(secrets, reply, &authenticated);
-        let replied = exchange.transcript.clone();
+        let shared = agree(secrets, reply, &authenticated)?;
+        let th4 = exchange.transcript.clone();
+        let handshake = HandshakeSecrets::new(th4.hash(), exchange.rekey.as_ref(), &shared);
+        let confirmed = handshake.verify_confirm(
+            Role::Responder,
+            th4.hash(),
+            &reply.signature,
+            reply.confirm.as_bytes(),
+        )?;
         exchange.transcript.absorb_signature(&reply.signature);
         exchange.transcript.absorb(reply.confirm.as_bytes());
-        let message = KeyExchangeFinish {
+
+        let mut message = KeyExchangeFinish {
             session_id: exchange.parties.session_id,
             phase: FinishPhase::Finish,
             signature: Signature(Base64::default()),
             confirm: Base64::default(),
         };
         exchange.transcript.absorb_message(&message);
-        let signing = exchange.signing(SignatureLabel::KeyExchangeFinish);
-        let proof = (reply.signature.clone(), reply.confirm.clone());
-        Ok(Split { next: Finishing { exchange, replied, proof, message }, signing, agreement })
-    }
-}
-
-/// The initiator has M4, and makes M5.
-#[derive(Debug)]
-pub(crate) struct Finishing {
-    exchange: Exchange,
-    /// The transcript that M4 was signed over.
-    replied: Transcript,
-    /// M4's signature and confirmation.
-    proof: (Signature, Base64),
-    message: KeyExchangeFinish,
-}
-
-impl Finishing {
-    /// Verifies M4's confirmation; only then is there an M5.
-    pub(crate) fn join(
-        self,
-        signed: impl FnOnce() -> Result<Signed, HandshakeError>,
-        agreed: &Agreed,
-    ) -> Result<Step<Exchanged, KeyExchangeFinish>, HandshakeError> {
-        let Self { mut exchange, replied, proof: (signature, confirm), mut message } = self;
-        let handshake = HandshakeSecrets::new(replied.hash(), exchange.rekey.as_ref(), &agreed.0);
-        let confirmed =
-            handshake.verify_confirm(Role::Responder, replied.hash(), &signature, confirm.as_bytes())?;
-        message.signature = signed()?.0;
+        message.signature = exchange.sign(SignatureLabel::KeyExchangeFinish)?;
         let confirm = handshake.confirm(Role::Initiator, exchange.transcript.hash(), &message.signature);
         message.confirm = confirm.to_vec().into();
         exchange.transcript.absorb_signature(&message.signature);
@@ -167,6 +141,18 @@ impl Finishing {
         let secrets = handshake.into_session(exchange.transcript.hash(), &confirmed);
         Ok(Step { next: Exchanged { parties: exchange.parties, secrets }, message })
     }
+}
+
+fn agree(
+    secrets: InitiatorSecrets,
+    reply: &KeyExchangeReply,
+    _authenticated: &PeerAuthenticated,
+) -> Result<kx::SharedSecret, HandshakeError> {
+    let share = ResponderShare {
+        dh_public_key: reply.dh_public_key.as_bytes().to_vec(),
+        kem_ciphertext: reply.kem_ciphertext.as_ref().map(|bytes| bytes.as_bytes().to_vec()),
+    };
+    Ok(secrets.agree(&share)?)
 }
 
 /// The responder waits for M3.
@@ -225,17 +211,6 @@ impl AwaitInit {
         init: InitAuthenticated,
         keys: ResponderKeys,
     ) -> Result<Step<AwaitFinish, KeyExchangeReply>, HandshakeError> {
-        let Split { next, signing, agreement } = self.begin_reply(init, keys)?;
-        let agreed = agreement.run()?;
-        Ok(next.join(signing.run()?, &agreed))
-    }
-
-    /// Checks the initiator's share and encapsulates to it; what is left to be done for M4.
-    pub(crate) fn begin_reply(
-        self,
-        init: InitAuthenticated,
-        keys: ResponderKeys,
-    ) -> Result<Split<Replying>, HandshakeError> {
         let Self { mut exchange } = self;
         // The proof is good for the state that gave it: another session's would bring its transcript along.
         if init.session_id != exchange.parties.session_id {
@@ -244,7 +219,8 @@ impl AwaitInit {
         exchange.check_suite(keys.suite())?;
         exchange.transcript = init.transcript;
         let (share, secrets) = keys.respond(&init.share)?;
-        let message = KeyExchangeReply {
+        let shared = secrets.agree()?;
+        let mut message = KeyExchangeReply {
             session_id: exchange.parties.session_id,
             dh_public_key: share.dh_public_key.into(),
             kem_ciphertext: share.kem_ciphertext.map(Base64::from),
@@ -252,30 +228,13 @@ impl AwaitInit {
             confirm: Base64::default(),
         };
         exchange.transcript.absorb_message(&message);
-        let signing = exchange.signing(SignatureLabel::KeyExchangeReply);
-        let agreement = AgreementJob(Agreement::Responder(secrets));
-        Ok(Split { next: Replying { exchange, message }, signing, agreement })
-    }
-}
-
-/// The responder has M3, and makes M4.
-#[derive(Debug)]
-pub(crate) struct Replying {
-    exchange: Exchange,
-    message: KeyExchangeReply,
-}
-
-impl Replying {
-    /// Makes M4.
-    pub(crate) fn join(self, signed: Signed, agreed: &Agreed) -> Step<AwaitFinish, KeyExchangeReply> {
-        let Self { mut exchange, mut message } = self;
-        let handshake = HandshakeSecrets::new(exchange.transcript.hash(), exchange.rekey.as_ref(), &agreed.0);
-        message.signature = signed.0;
+        let handshake = HandshakeSecrets::new(exchange.transcript.hash(), exchange.rekey.as_ref(), &shared);
+        message.signature = exchange.sign(SignatureLabel::KeyExchangeReply)?;
         let confirm = handshake.confirm(Role::Responder, exchange.transcript.hash(), &message.signature);
         message.confirm = confirm.to_vec().into();
         exchange.transcript.absorb_signature(&message.signature);
         exchange.transcript.absorb(&confirm);
-        Step { next: AwaitFinish { exchange, handshake }, message }
+        Ok(Step { next: AwaitFinish { exchange, handshake }, message })
     }
 }
 

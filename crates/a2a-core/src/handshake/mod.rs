@@ -24,7 +24,6 @@ pub(crate) mod exchange;
 pub mod initiator;
 pub mod key_schedule;
 pub mod responder;
-pub mod split;
 
 use std::sync::Arc;
 

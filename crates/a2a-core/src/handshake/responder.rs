@@ -11,7 +11,6 @@ use super::messages::{
     Acceptance, DecidedBy, Decision, Established, EstablishedStatus, KeyExchangeFinish, KeyExchangeInit,
     KeyExchangeReply, Rejection, Request, Response,
 };
-use super::split::{Agreed, Signed, Split};
 use super::transcript::Transcript;
 use super::{Credential, HandshakeError, Step, best_common_suite};
 use crate::PROTOCOL_VERSION;
@@ -194,27 +193,6 @@ impl AwaitInit {
     ) -> Result<Step<AwaitFinish, KeyExchangeReply>, HandshakeError> {
         let Step { next, message } = self.inner.reply(init, keys)?;
         Ok(Step { next: AwaitFinish(next), message })
-    }
-
-    /// As [`Self::reply`], in two halves: checks the share, and encapsulates to it (about 0.03 ms).
-    pub fn begin_reply(
-        self,
-        init: InitAuthenticated,
-        keys: ResponderKeys,
-    ) -> Result<Split<Replying>, HandshakeError> {
-        Ok(self.inner.begin_reply(init, keys)?.map(Replying))
-    }
-}
-
-/// M3 has been taken, and M4 is being made.
-#[derive(Debug)]
-pub struct Replying(exchange::Replying);
-
-impl Replying {
-    /// Makes M4.
-    pub fn join(self, signed: Signed, agreed: &Agreed) -> Step<AwaitFinish, KeyExchangeReply> {
-        let Step { next, message } = self.0.join(signed, agreed);
-        Step { next: AwaitFinish(next), message }
     }
 }
 

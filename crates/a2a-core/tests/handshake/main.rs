@@ -5,7 +5,6 @@
 #[path = "../world/mod.rs"]
 mod world;
 
-mod split;
 mod success;
 
 mod exchange;
