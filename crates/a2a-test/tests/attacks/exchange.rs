@@ -115,6 +115,8 @@ async fn messages_out_of_their_order_are_refused_and_change_nothing() {
     let frame = session.sealer.seal(FrameType::Text, b"all is well".to_vec(), now).unwrap();
     assert_eq!(mallory.post(&helper, SEND, &frame).await.status, 200);
     helper.hears("all is well").await;
+    let late = mallory.post(&helper, KEY_EXCHANGE, &finish.message).await;
+    assert_eq!(late.refusal(), wrong_state(), "M5 once a frame has shown that M6 has come");
 }
 
 /// T22
