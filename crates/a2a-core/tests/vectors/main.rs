@@ -20,6 +20,7 @@ mod negative;
 mod play;
 mod primitives;
 mod script;
+mod wycheproof;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
