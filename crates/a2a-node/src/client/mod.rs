@@ -1,5 +1,5 @@
 //! The HTTPS clients: bounded in time and size, and willing to follow nobody elsewhere. [`HttpsClient`] is for the
-//! controller and for strangers, [`peer::PeerClient`] for a peer whose key is known.
+//! controller and for strangers, `peer::PeerClient` for a peer whose key is known.
 //!
 //! Whom they believe is the TLS configuration's affair ([`crate::tls::client`]). They take no redirects, no proxy from
 //! the environment and no compressed answers, and keep connections open for the next call.
