@@ -25,9 +25,9 @@ pub(super) async fn run(node: AgentNode, entry: Arc<Entry>, _turn: Turn) {
     run_until(&node, &entry, || false).await;
 }
 
-/// Sends until the one message that `receipt` stands for has been acknowledged: a message that is alone takes no task of its own. What
-/// else waits by then, or if this is given up half-way, is sent by a task: nothing is sent twice for that but the same
-/// bytes.
+/// Sends until the one message that `receipt` stands for has been acknowledged: a message that is alone takes no task of
+/// its own. What else waits by then, or if this is given up half-way, is sent by a task: nothing is sent twice for that but
+/// the same bytes.
 pub(super) async fn run_for(node: &AgentNode, entry: &Arc<Entry>, turn: Turn, receipt: &Receipt) {
     let mut left = Left(Some((node.clone(), entry.clone(), turn)));
     if run_until(node, entry, || receipt.is_settled(1)).await {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use a2a_core::certificate::verify::VerifiedCertificate;
 use a2a_core::crypto::kx::Suite;
@@ -26,7 +26,7 @@ pub(crate) struct Entry {
     pub(crate) initiated: bool,
     pub(crate) created_at: UnixTime,
     /// When it ends if its keys are not exchanged by then.
-    pub(crate) pending_until: UnixTime,
+    pending_until: UnixTime,
     pub(crate) stage: Mutex<Stage>,
     /// Set once, when both sides have confirmed the keys: messages pass without the lock of `stage`.
     pub(crate) channel: OnceLock<Arc<Channel>>,
@@ -82,6 +82,11 @@ impl Entry {
             over: AtomicBool::new(false),
             ended: Notify::new(),
         })
+    }
+
+    /// From when on it is ended if its keys have not been exchanged.
+    pub(super) fn pending_end(&self) -> UnixTime {
+        once_past(self.pending_until)
     }
 
     /// The peer has sent a frame, so it has M6, and will not ask for it again.
@@ -148,4 +153,9 @@ impl Entry {
             safety_code: channel.map(|channel| channel.info.safety_code.clone()),
         }
     }
+}
+
+/// When `at`, to which something still holds, is over: with the next second.
+pub(super) fn once_past(at: UnixTime) -> UnixTime {
+    at.saturating_add(Duration::from_secs(1))
 }

@@ -12,7 +12,7 @@ use a2a_core::time::UnixTime;
 use super::AgentNode;
 use super::channel::Channel;
 use super::report::CloseCause;
-use super::sessions::Entry;
+use super::sessions::{Entry, once_past};
 use crate::metrics::Queue;
 
 impl AgentNode {
@@ -47,9 +47,8 @@ impl AgentNode {
     /// Does what is due, and says when to look again; never, if the session ends.
     async fn look_at(&self, entry: &Arc<Entry>, own: Option<&Credential>, now: UnixTime) -> Option<UnixTime> {
         let Some(channel) = entry.channel.get() else {
-            let expires = entry.pending_until.saturating_add(INTERVAL);
-            if now < expires {
-                return Some(expires);
+            if now < entry.pending_end() {
+                return Some(entry.pending_end());
             }
             if entry.begin_to_end() {
                 // A key exchange may be under way and hold it up: nobody else's time-out waits for that.
@@ -101,7 +100,7 @@ impl AgentNode {
         let last_end = entry
             .created_at
             .saturating_add(config.max_session_age)
-            .min(certificates_end.saturating_add(INTERVAL))
+            .min(once_past(certificates_end))
             .min(channel.keys_end(self.state.rekey_policy.exchange_age));
         (idle_end, last_end)
     }

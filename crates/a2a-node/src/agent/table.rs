@@ -67,9 +67,9 @@ impl Sessions {
             count.all += 1;
             count.pending += 1;
         }
-        let (session_id, pending_until) = (entry.session_id, entry.pending_until);
+        let (session_id, pending_end) = (entry.session_id, entry.pending_end());
         place.insert(Slot { entry, due: None, is_pending: true });
-        table.look_at(session_id, pending_until.saturating_add(SECOND));
+        table.look_at(session_id, pending_end);
         Ok(())
     }
 
@@ -181,7 +181,6 @@ pub(crate) enum NotAdded {
     Taken,
 }
 
-const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 /// Sessions without keys that one peer may have.
 const MAX_PENDING_OF_PEER: usize = 4;
 /// Sessions that one peer may have.

@@ -127,8 +127,7 @@ impl Outbox {
     }
 
     /// Tries again to deliver a certificate, now and then: it has to arrive before the former one ends, whether anything
-    /// is said or not.
-    /// Says when to look again, if there is one to deliver.
+    /// is said or not. Says when to look again, if there is one to deliver.
     pub(crate) fn retry_certificate(&self, node: &AgentNode, entry: &Arc<Entry>) -> Option<UnixTime> {
         let (sending, mut waiting) = (self.sending(), self.waiting());
         let sealed = sending.batches.iter().flat_map(Batch::runs).map(|run| run.frame_type);

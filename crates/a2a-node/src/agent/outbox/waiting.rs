@@ -118,8 +118,7 @@ impl Waiting {
     }
 
     /// Drops a certificate that waits behind an absent peer: a newer one makes it needless. One that a message of a fresh
-    /// exchange stands behind is needed for that message's signature.
-    /// Says how many it has dropped.
+    /// exchange stands behind is needed for that message's signature. Says how many it has dropped.
     pub(super) fn drop_outdated_certificate(&mut self) -> usize {
         let last = self.queue.iter().rposition(Outgoing::is_kept);
         let outdated = last.filter(|at| self.queue[*at].frame_type == FrameType::Certificate);
