@@ -206,6 +206,7 @@ pub fn encode_frames<'a>(session_id: Uuid, frames: impl IntoIterator<Item = &'a 
     let mut body = begin_frames(session_id, 0);
     for frame in frames {
         let ciphertext = frame.ciphertext.as_bytes();
+        body.reserve(FRAME_HEADER_LEN + ciphertext.len());
         push_header(&mut body, (frame.epoch, frame.seq, frame.frame_type), ciphertext.len());
         body.extend_from_slice(ciphertext);
     }
@@ -236,7 +237,6 @@ pub(super) fn push_header(
     length: usize,
 ) {
     let length = u32::try_from(length).expect("a sealed payload is about 1 MiB at most");
-    body.reserve(FRAME_HEADER_LEN + length as usize);
     body.extend_from_slice(&epoch.to_be_bytes());
     body.extend_from_slice(&seq.to_be_bytes());
     body.push(frame_type as u8);

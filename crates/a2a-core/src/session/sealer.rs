@@ -5,7 +5,9 @@ use zeroize::Zeroize;
 
 use super::close::{Close, CloseReason};
 use super::epoch::{Epoch, RekeyPolicy};
-use super::frame::{Ack, Direction, Frame, FrameType, acknowledged_data, push_header};
+use super::frame::{
+    Ack, Direction, FRAME_OVERHEAD, Frame, FrameType, acknowledged_data, begin_frames, push_header,
+};
 use super::rekey::DirectionKeys;
 use super::{SessionError, epoch};
 use crate::crypto::aead::TAG_LEN;
@@ -87,6 +89,7 @@ impl Sealer {
     ) -> Result<u64, SessionError> {
         self.make_ready(payload.len(), now)?;
         let start = body.len();
+        body.reserve(FRAME_OVERHEAD + payload.len());
         push_header(body, (self.epoch.number(), self.next_seq, frame_type), payload.len() + TAG_LEN);
         let payload_at = body.len();
         body.extend_from_slice(payload);
@@ -101,6 +104,22 @@ impl Sealer {
                 Err(error)
             }
         }
+    }
+
+    /// As [`Sealer::seal`], in place: for a payload too large to be copied. Returns the frame's sequence number, and what
+    /// stands before and behind the payload in a binary body of this frame alone. On an error the payload is lost.
+    pub fn seal_in_place(
+        &mut self,
+        frame_type: FrameType,
+        payload: &mut [u8],
+        now: UnixTime,
+    ) -> Result<(u64, Vec<u8>, [u8; TAG_LEN]), SessionError> {
+        self.make_ready(payload.len(), now)?;
+        let mut head = begin_frames(self.session_id, FRAME_OVERHEAD);
+        let id = (self.epoch.number(), self.next_seq, frame_type);
+        push_header(&mut head, id, payload.len() + TAG_LEN);
+        let (seq, tag) = self.seal_next(frame_type, payload)?;
+        Ok((seq, head, tag))
     }
 
     /// Checks that another frame of `length` bytes may be sealed, and goes on to the next epoch if it is time.

@@ -1,7 +1,7 @@
 //! Requests that have come in: who has asked before, who waits for an answer, and what the answer was.
 //!
 //! A request's answer is kept by the hash of its bytes, so that the same bytes get the same answer for as
-//! long as the request is good; other bytes with a nonce that has been seen are a replay. What one peer can
+//! long as the request is good and has led to no key exchange; other bytes with a nonce that has been seen are a replay. What one peer can
 //! fill is bounded, so that it takes no room from the others.
 
 use std::collections::HashMap;
@@ -16,6 +16,7 @@ use a2a_core::wire::Hex;
 use axum::body::Bytes;
 use tokio::sync::watch;
 
+use super::refusals::replayed;
 use crate::http::ApiError;
 
 /// What a request has led to: M2 as JSON, or the error that kept it from being made.
@@ -49,6 +50,8 @@ struct Entry {
 enum Kept {
     Promised(Answer),
     Given(Box<Result<Parts, ApiError>>),
+    /// The initiator has it, and has gone on: the same bytes are a replay.
+    Used,
 }
 
 /// M2 with this agent's certificate cut out, which is most of it and the same in all of them.
@@ -133,6 +136,13 @@ impl Requests {
         }
     }
 
+    /// The key exchange that the answer to this request has led to has begun: nobody has to repeat the request any more.
+    pub(crate) fn used(&self, body_hash: &[u8; 32]) {
+        if let Some(entry) = self.lock().by_body.get_mut(body_hash) {
+            entry.answer = Kept::Used;
+        }
+    }
+
     /// How many peers wait for a person.
     pub(crate) fn waiting(&self) -> usize {
         self.lock().waiting.len()
@@ -167,6 +177,7 @@ impl Kept {
                 let whole = outcome.as_ref().as_ref().map(Parts::whole).map_err(ApiError::clone);
                 watch::channel(Some(whole)).1
             }
+            Self::Used => watch::channel(Some(Err(replayed()))).1,
         }
     }
 }

@@ -18,6 +18,7 @@ use super::outbox::{Step, Turn};
 use super::receipt::Receipt;
 use super::report::CloseCause;
 use super::sessions::Entry;
+use crate::client::peer::Parts;
 use crate::client::{Answer, ClientError, JSON};
 
 /// Sends until nothing waits.
@@ -107,7 +108,7 @@ async fn send_and_seal_ahead(
     node: &AgentNode,
     entry: &Arc<Entry>,
     channel: &Channel,
-    body: Bytes,
+    body: Parts,
     is_single: bool,
 ) -> Result<(), Failure> {
     let sending = send(channel, body, is_single);
@@ -133,10 +134,10 @@ async fn seal(node: &AgentNode, entry: &Arc<Entry>) -> Result<(), Failure> {
 }
 
 /// A single frame of a moderate size goes as JSON, which people and simple programs can read.
-async fn send(channel: &Channel, body: Bytes, is_single: bool) -> Result<Ack, Failure> {
-    let (content_type, body) = if is_single && body.len() <= MAX_JSON {
-        let frames = decode_frames(&body).map_err(|error| Failure::Lost(error.to_string()))?;
-        (JSON, frames.iter().map(Frame::to_json).collect::<String>().into())
+async fn send(channel: &Channel, body: Parts, is_single: bool) -> Result<Ack, Failure> {
+    let (content_type, body) = if is_single && body.middle.is_empty() && body.head.len() <= MAX_JSON {
+        let frames = decode_frames(&body.head).map_err(|error| Failure::Lost(error.to_string()))?;
+        (JSON, Bytes::from(frames.iter().map(Frame::to_json).collect::<String>()).into())
     } else {
         (FRAMES_MEDIA_TYPE, body)
     };
@@ -144,7 +145,7 @@ async fn send(channel: &Channel, body: Bytes, is_single: bool) -> Result<Ack, Fa
 }
 
 async fn confirm_close(channel: &Channel, closing: ClosingSealer, frame: &Frame) -> Result<(), Failure> {
-    let answer = post(channel, "/agent/communicate/close", JSON, frame.to_json().into()).await?;
+    let answer = post(channel, "/agent/communicate/close", JSON, Bytes::from(frame.to_json())).await?;
     Ok(closing.accept(&read_ack(&answer)?)?)
 }
 
@@ -153,9 +154,9 @@ async fn post(
     channel: &Channel,
     path: &'static str,
     content_type: &'static str,
-    body: Bytes,
+    body: impl Into<Parts>,
 ) -> Result<Answer, Failure> {
-    let mut waits = RETRY_WAITS.iter();
+    let (body, mut waits) = (body.into(), RETRY_WAITS.iter());
     loop {
         let client = channel.peer().client;
         let sent = client.post(path, content_type, body.clone(), MAX_ACK, TIMEOUT).await;

@@ -84,7 +84,7 @@ impl AgentNode {
                 Some(decided) => decided,
                 None => node.ask_operator(&pending, in_line).await,
             };
-            let outcome = node.decide(pending, yes, by).await;
+            let outcome = node.decide(pending, &body_hash, yes, by).await;
             let certificate = node.certificate().and_then(|own| serde_json::to_vec(&own).ok());
             node.state.requests.answered(&body_hash, &outcome, &certificate.unwrap_or_default());
             answer.send_replace(Some(outcome));
@@ -123,7 +123,13 @@ impl AgentNode {
     }
 
     /// Makes M2, and the session if the answer is yes.
-    async fn decide(&self, pending: PendingRequest, yes: bool, by: DecidedBy) -> Result<Bytes, ApiError> {
+    async fn decide(
+        &self,
+        pending: PendingRequest,
+        body_hash: &[u8; 32],
+        yes: bool,
+        by: DecidedBy,
+    ) -> Result<Bytes, ApiError> {
         let now = self.state.clock.now();
         let peer = pending.peer().clone();
         let (_, verifier) = self.state.identity.credential(now).map_err(|error| not_ready(&error))?;
@@ -142,7 +148,8 @@ impl AgentNode {
         let Step { next, message } = accepted.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
         let identity = (next.session_id(), next.suite(), peer);
         let times = (now, next.expires());
-        let entry = Entry::new(identity, false, Stage::AwaitInit(Box::new(next)), times);
+        let stage = Stage::AwaitInit { state: Box::new(next), request: *body_hash };
+        let entry = Entry::new(identity, false, stage, times);
         // Held until it is told: the person does not hear of its end before.
         let _untold = entry.stage.lock().await;
         self.state.sessions.insert(entry.clone()).map_err(|_| busy())?;
@@ -185,8 +192,8 @@ impl AgentNode {
         body_hash: [u8; 32],
     ) -> Result<Bytes, ApiError> {
         let mut stage = entry.stage.lock().await;
-        let state = match std::mem::replace(&mut *stage, Stage::Spent) {
-            Stage::AwaitInit(state) => state,
+        let (state, request) = match std::mem::replace(&mut *stage, Stage::Spent) {
+            Stage::AwaitInit { state, request } => (state, request),
             Stage::AwaitFinish { init, state, began } if init.body_hash == body_hash => {
                 let reply = init.reply.clone();
                 *stage = Stage::AwaitFinish { init, state, began };
@@ -202,7 +209,7 @@ impl AgentNode {
             Ok(authenticated) => authenticated,
             Err(error) => {
                 // A forgery costs the honest peer nothing: the state stays.
-                *stage = Stage::AwaitInit(state);
+                *stage = Stage::AwaitInit { state, request };
                 return Err(from_handshake(&error));
             }
         };
@@ -218,6 +225,7 @@ impl AgentNode {
             Ok(Step { next, message }) => {
                 let reply = json(&message)?;
                 let init = Replied { body_hash, reply: reply.clone() };
+                self.state.requests.used(&request);
                 *stage = Stage::AwaitFinish { state: Box::new(next), init, began };
                 Ok(reply)
             }

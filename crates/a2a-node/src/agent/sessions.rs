@@ -44,8 +44,8 @@ pub(crate) struct Entry {
 pub(crate) enum Stage {
     /// This agent asked, and may begin the exchange.
     Accepted(Box<Accepted>),
-    /// The peer asked, and has to begin.
-    AwaitInit(Box<AwaitInit>),
+    /// The peer asked, with a request of this hash, and has to begin.
+    AwaitInit { state: Box<AwaitInit>, request: [u8; 32] },
     /// M4 has been sent.
     AwaitFinish { state: Box<AwaitFinish>, init: Replied, began: Instant },
     /// Both sides have confirmed the keys; what was answered, for retries, until the peer's first frame.

@@ -13,8 +13,9 @@ use a2a_core::wire::Hex;
 use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{HeaderValue, Method, Request, Response, Uri};
+use bytes::buf::Chain;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Buf, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -45,7 +46,25 @@ struct Idle {
     since: Instant,
 }
 
-type Connection = SendRequest<Full<Bytes>>;
+type Connection = SendRequest<Sent>;
+type Sent = Full<Chain<Chain<Bytes, Bytes>, Bytes>>;
+
+/// A body that stands in up to three places, and is put together nowhere but on the wire.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Parts {
+    /// What comes first; all of it, if there is nothing else.
+    pub(crate) head: Bytes,
+    /// What follows.
+    pub(crate) middle: Bytes,
+    /// The end.
+    pub(crate) tail: Bytes,
+}
+
+impl From<Bytes> for Parts {
+    fn from(head: Bytes) -> Self {
+        Self { head, ..Self::default() }
+    }
+}
 
 impl PeerClient {
     /// A client for whoever holds the TLS key with this hash, at this address.
@@ -86,7 +105,7 @@ impl PeerClient {
         T: DeserializeOwned + Serialize,
     {
         let bytes = serde_json::to_vec(body).map_err(|error| ClientError::BadAnswer(error.to_string()))?;
-        read_json(&self.post(path, JSON, bytes.into(), limit, timeout).await?, limit)
+        read_json(&self.post(path, JSON, Bytes::from(bytes), limit, timeout).await?, limit)
     }
 
     /// Sends a body as it stands and reads an answer of at most `limit` bytes. The body may go out twice, when a
@@ -95,11 +114,11 @@ impl PeerClient {
         &self,
         path: &'static str,
         content_type: &'static str,
-        body: Bytes,
+        body: impl Into<Parts>,
         limit: usize,
         timeout: Duration,
     ) -> Result<Answer, ClientError> {
-        self.answer_to(Call::Post { path, content_type, body }, limit, timeout).await
+        self.answer_to(Call::Post { path, content_type, body: body.into() }, limit, timeout).await
     }
 
     async fn answer_to(&self, call: Call, limit: usize, timeout: Duration) -> Result<Answer, ClientError> {
@@ -139,18 +158,19 @@ impl PeerClient {
 /// What is asked of the peer.
 enum Call {
     Get(&'static str),
-    Post { path: &'static str, content_type: &'static str, body: Bytes },
+    Post { path: &'static str, content_type: &'static str, body: Parts },
 }
 
 impl Call {
-    fn request(&self, host: &HeaderValue) -> Request<Full<Bytes>> {
+    fn request(&self, host: &HeaderValue) -> Request<Sent> {
         let (method, path, content_type, body) = match self {
-            Self::Get(path) => (Method::GET, path, None, Bytes::new()),
+            Self::Get(path) => (Method::GET, path, None, Parts::default()),
             Self::Post { path, content_type, body } => {
                 (Method::POST, path, Some(*content_type), body.clone())
             }
         };
-        let mut request = Request::new(Full::new(body));
+        let Parts { head, middle, tail } = body;
+        let mut request = Request::new(Full::new(head.chain(middle).chain(tail)));
         *request.method_mut() = method;
         *request.uri_mut() = Uri::from_static(path);
         let headers = request.headers_mut();

@@ -6,7 +6,7 @@ use a2a_core::handshake::Step;
 use a2a_core::handshake::messages::{DecidedBy, Response};
 use a2a_node::args::Accept;
 use a2a_test::agent::Settings;
-use a2a_test::mallory::{Mallory, REQUEST};
+use a2a_test::mallory::{KEY_EXCHANGE, Mallory, REQUEST, forged_init, start};
 use a2a_test::soon;
 use a2a_test::world::World;
 
@@ -144,6 +144,25 @@ async fn the_same_request_gets_the_same_answer_and_asks_nobody_twice() {
     assert_eq!(first, second);
     assert_eq!(mallory.post(&helper, REQUEST, &request).await, first);
     helper.hears_nothing();
+    assert_eq!(helper.node.sessions().len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_whose_answer_has_been_used_is_a_replay() {
+    let world = World::start().await;
+    let mallory = Mallory::join(&world).await;
+    let mut helper = world.agent_with("helper", |settings| settings.config.accept = Accept::All).await;
+    let agreed = mallory.agree(&world, &helper).await;
+    helper.created().await;
+    let init = start(agreed.accepted).message;
+    let forged = mallory.post(&helper, KEY_EXCHANGE, &forged_init(&init)).await;
+    assert_eq!(forged.refusal(), (401, "handshake_failed".into()));
+    let again = mallory.post(&helper, REQUEST, &agreed.request).await;
+    assert_eq!(again.read_as::<Response>(), agreed.response, "a forgery uses nothing");
+
+    assert_eq!(mallory.post(&helper, KEY_EXCHANGE, &init).await.status, 200);
+    let replayed = mallory.post(&helper, REQUEST, &agreed.request).await;
+    assert_eq!(replayed.refusal(), (409, "replayed_request".into()));
     assert_eq!(helper.node.sessions().len(), 1);
 }
 

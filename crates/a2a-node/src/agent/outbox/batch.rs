@@ -11,13 +11,14 @@ use uuid::Uuid;
 use crate::agent::AgentNode;
 use crate::agent::channel::Channel;
 use crate::agent::receipt::Receipt;
+use crate::client::peer::Parts;
 use crate::metrics::Direction;
 
 /// Frames that go in one body.
 #[derive(Debug)]
 pub(super) struct Batch {
     /// In binary form.
-    body: Bytes,
+    body: Parts,
     /// The first frame's sequence number.
     first: u64,
     runs: VecDeque<Run>,
@@ -57,12 +58,17 @@ impl Filling {
 
     /// None if nothing was sealed.
     pub(super) fn finish(self) -> Option<Batch> {
-        Some(Batch { body: self.body.into(), first: self.first?, runs: self.runs })
+        Some(Batch { body: Bytes::from(self.body).into(), first: self.first?, runs: self.runs })
     }
 }
 
 impl Batch {
-    pub(super) fn body(&self) -> Bytes {
+    /// A frame by itself, with its sequence number.
+    pub(super) fn of_one(body: Parts, first: u64, run: Run) -> Self {
+        Self { body, first, runs: [run].into() }
+    }
+
+    pub(super) fn body(&self) -> Parts {
         self.body.clone()
     }
 
@@ -99,7 +105,8 @@ impl Batch {
         node.state.metrics.messages(Direction::Sent, texts);
         let taken = usize::try_from(taken).unwrap_or(usize::MAX);
         if taken > 0 && !self.is_done() {
-            self.body = skip_frames(&self.body, taken).into();
+            // More than one frame: they stand in one place.
+            self.body = Bytes::from(skip_frames(&self.body.head, taken)).into();
         }
         taken
     }

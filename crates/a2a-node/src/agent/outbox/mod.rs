@@ -20,7 +20,7 @@ use axum::body::Bytes;
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
-use self::batch::{Batch, Filling};
+use self::batch::{Batch, Filling, Run};
 use self::waiting::{KEPT_CAPACITY, Waiting};
 pub(crate) use self::waiting::{Outgoing, Turn};
 use super::AgentNode;
@@ -29,6 +29,7 @@ use super::channel::Channel;
 use super::delivery::{self, Failure};
 use super::receipt::Undelivered;
 use super::sessions::Entry;
+use crate::client::peer::Parts;
 
 /// The sending side of a channel.
 #[derive(Debug)]
@@ -209,31 +210,24 @@ impl Outbox {
         let mut sending = self.sending();
         let Sending { sealer, batches, .. } = &mut *sending;
         let sealer = sealer.as_mut().ok_or(SessionError::Exhausted)?;
-        let (mut fitting, size) = self.waiting().take_batch();
-        let mut batch = Filling::new(session_id, size);
-        let mut outcome = Ok(());
-        while outcome.is_ok()
-            && let Some(next) = fitting.pop_front()
-        {
-            match sealer.seal_into(&mut batch.body, next.frame_type, &next.payload, now) {
-                Ok(seq) => {
-                    let Outgoing { frame_type, switch, receipt, .. } = next;
-                    batch.note(seq, frame_type, receipt);
-                    outcome = switch.map_or(Ok(()), |keys| sealer.switch(*keys, now));
-                }
-                Err(error) => {
-                    fitting.push_front(next);
-                    outcome = Err(error);
-                }
-            }
-        }
-        batches.extend(batch.finish());
         let mut waiting = self.waiting();
-        // The session ends, and what is left is counted then.
-        waiting.put_back(fitting);
-        drop(sending);
-        if waiting.is_half_empty() {
+        let (mut fitting, size) = waiting.take_batch();
+        let has_room = waiting.is_half_empty();
+        drop(waiting);
+        if has_room {
             self.room.notify_waiters();
+        }
+        let outcome = if size >= LARGE && fitting.len() == 1 {
+            seal_in_place(sealer, batches, &mut fitting, now)
+        } else {
+            let mut batch = Filling::new(session_id, size);
+            let outcome = seal_together(sealer, &mut batch, &mut fitting, now);
+            batches.extend(batch.finish());
+            outcome
+        };
+        if outcome.is_err() {
+            // The session ends, and what is left is counted then.
+            self.waiting().put_back(fitting);
         }
         outcome
     }
@@ -306,10 +300,41 @@ impl Outbox {
     }
 }
 
+/// Seals what `fitting` holds, one after the other, into one body.
+fn seal_together(
+    sealer: &mut Sealer,
+    batch: &mut Filling,
+    fitting: &mut VecDeque<Outgoing>,
+    now: UnixTime,
+) -> Result<(), SessionError> {
+    while let Some(next) = fitting.front() {
+        let seq = sealer.seal_into(&mut batch.body, next.frame_type, &next.payload, now)?;
+        let Some(Outgoing { frame_type, switch, receipt, .. }) = fitting.pop_front() else { break };
+        batch.note(seq, frame_type, receipt);
+        switch.map_or(Ok(()), |keys| sealer.switch(*keys, now))?;
+    }
+    Ok(())
+}
+
+/// Seals the one payload that `fitting` holds where it stands: a copy of a large one takes as long as sealing it.
+fn seal_in_place(
+    sealer: &mut Sealer,
+    batches: &mut VecDeque<Batch>,
+    fitting: &mut VecDeque<Outgoing>,
+    now: UnixTime,
+) -> Result<(), SessionError> {
+    let Some(large) = fitting.front_mut() else { return Ok(()) };
+    let (seq, head, tag) = sealer.seal_in_place(large.frame_type, &mut large.payload, now)?;
+    let Some(Outgoing { frame_type, payload, switch, receipt }) = fitting.pop_front() else { return Ok(()) };
+    let body = Parts { head: head.into(), middle: payload.into(), tail: Bytes::copy_from_slice(&tag) };
+    batches.push_back(Batch::of_one(body, seq, Run { count: 1, frame_type, receipt }));
+    switch.map_or(Ok(()), |keys| sealer.switch(*keys, now))
+}
+
 /// What the one that sends does next.
 pub(super) enum Step {
     /// This body, again or for the first time.
-    Send { body: Bytes, is_single: bool },
+    Send { body: Parts, is_single: bool },
     /// Seal a batch that takes a while, elsewhere.
     Seal,
     /// The last frame.
