@@ -8,6 +8,7 @@ mod world;
 mod order;
 
 mod acks;
+mod bodies;
 mod close;
 mod limits;
 mod tamper;
