@@ -10,9 +10,12 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use a2a_core::crypto::kx::Suite;
+use a2a_core::crypto::kx::modp::exponentiations;
 use axum::extract::MatchedPath;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -235,6 +238,7 @@ impl Metrics {
         self.register_seconds("handshake", "How long handshakes took", self.handshake_seconds.clone());
         self.register("sessions", "Sessions that are live", self.sessions.clone());
         self.register("messages", "Messages sent and received", self.messages.clone());
+        self.registry.register_collector(Box::new(Exponentiations));
     }
 
     fn register_controller(&mut self) {
@@ -249,6 +253,18 @@ impl Metrics {
 
     fn register_seconds(&mut self, name: &str, help: &str, metric: impl Metric) {
         self.registry.register_with_unit(name, help, Unit::Seconds, metric);
+    }
+}
+
+/// What a flood of forgeries must not cost; the core counts them, for the process.
+#[derive(Debug)]
+struct Exponentiations;
+
+impl Collector for Exponentiations {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let count = ConstCounter::new(exponentiations());
+        let about = "Modular exponentiations that were begun";
+        count.encode(encoder.encode_descriptor("exponentiations", about, None, count.metric_type())?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A peer with a valid certificate that keeps to no rule: built directly on the protocol's parts.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use a2a_core::agent_id::AgentId;
@@ -40,6 +41,24 @@ pub struct Mallory {
     clock: Clock,
 }
 
+/// Whom she goes for.
+pub trait Target {
+    /// Where it listens.
+    fn socket(&self) -> SocketAddr;
+    /// Its certificate.
+    fn verified(&self, world: &World) -> VerifiedCertificate;
+}
+
+impl Target for Agent {
+    fn socket(&self) -> SocketAddr {
+        self.local_addr()
+    }
+
+    fn verified(&self, world: &World) -> VerifiedCertificate {
+        self.certificate(world)
+    }
+}
+
 /// M1 and M2, and what may come of them.
 #[derive(Debug)]
 pub struct Agreed {
@@ -76,11 +95,11 @@ impl Mallory {
     /// Posts JSON to an agent.
     pub fn post<T: Serialize>(
         &self,
-        agent: &Agent,
+        agent: &(impl Target + ?Sized),
         path: &str,
         body: &T,
-    ) -> impl Future<Output = Reply> + use<T> {
-        let (raw, to, path) = (self.raw.clone(), agent.local_addr(), path.to_owned());
+    ) -> impl Future<Output = Reply> + 'static {
+        let (raw, to, path) = (self.raw.clone(), agent.socket(), path.to_owned());
         let body = serde_json::to_vec(body).unwrap();
         async move { raw.post_bytes(to, &path, JSON, body).await }
     }
@@ -103,8 +122,8 @@ impl Mallory {
     }
 
     /// Gets an agent that accepts by policy to agree to a session.
-    pub async fn agree(&self, world: &World, agent: &Agent) -> Agreed {
-        let Step { next, message: request } = self.request(&agent.certificate(world));
+    pub async fn agree(&self, world: &World, agent: &impl Target) -> Agreed {
+        let Step { next, message: request } = self.request(&agent.verified(world));
         let response: Response = self.post(agent, REQUEST, &request).await.read_as();
         let answer = next.receive(&response, &self.verifier, self.clock.now()).unwrap();
         let Answer::Accepted(accepted) = answer else { panic!("rejected") };
@@ -112,7 +131,7 @@ impl Mallory {
     }
 
     /// Goes all the way to a session, as an honest peer would.
-    pub async fn connect(&self, world: &World, agent: &Agent) -> Session {
+    pub async fn connect(&self, world: &World, agent: &impl Target) -> Session {
         let step = start(self.agree(world, agent).await.accepted);
         let reply: KeyExchangeReply = self.post(agent, KEY_EXCHANGE, &step.message).await.read_as();
         let step = step.next.finish(&reply).unwrap();

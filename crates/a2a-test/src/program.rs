@@ -1,5 +1,6 @@
-//! A controller as a real process, to be killed and started again, and its commands beside it.
+//! Programs as real processes, to be killed and started again: a controller with its commands beside it, and agents.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -8,7 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::soon;
+use crate::{binaries, soon};
 
 /// How the program `controller` is started, over and over.
 #[derive(Debug, Clone)]
@@ -27,11 +28,13 @@ pub struct ControllerProcess {
     child: Child,
 }
 
-/// The controller's REPL, in JSON.
+/// A program's REPL, in JSON.
 #[derive(Debug)]
 pub struct Repl {
     stdin: ChildStdin,
     stdout: Lines<BufReader<ChildStdout>>,
+    /// What it has told by itself, and nobody has asked for yet.
+    notices: VecDeque<Value>,
 }
 
 impl Repl {
@@ -40,19 +43,42 @@ impl Repl {
         self.stdin.write_all(format!("{command}\n").as_bytes()).await.ok()?;
         while let Some(line) = self.stdout.next_line().await.ok()? {
             let line: Value = serde_json::from_str(&line).ok()?;
-            // Notices come in between.
             if line.get("command").is_some() {
                 return Some(line);
             }
+            self.notices.push_back(line);
         }
         None
+    }
+
+    /// Waits for the next notice of this kind, and skips the others. Its detail.
+    pub async fn notice(&mut self, kind: &str) -> Value {
+        soon(kind, async {
+            loop {
+                let mut notice = if let Some(notice) = self.notices.pop_front() {
+                    notice
+                } else {
+                    let line = self.stdout.next_line().await.unwrap().expect("the program has ended");
+                    serde_json::from_str(&line).unwrap()
+                };
+                if notice["event"] == kind {
+                    return notice["detail"].take();
+                }
+            }
+        })
+        .await
+    }
+
+    /// What it has told by itself up to now, and nobody has asked for.
+    pub async fn notices(&mut self) -> Vec<Value> {
+        self.run("status").await.expect("the program has ended");
+        self.notices.drain(..).collect()
     }
 }
 
 impl ControllerProgram {
-    /// The binary from the folder that `A2A_BIN_DIR` names, working in `dir`, with `arguments` besides.
+    /// The binary, working in `dir`, with `arguments` besides.
     pub fn new(dir: &Path, arguments: &[&str]) -> Self {
-        let folder = std::env::var_os("A2A_BIN_DIR").expect("A2A_BIN_DIR names the folder of the programs");
         let text = |path: PathBuf| path.display().to_string();
         let own = [
             "--data-dir".to_owned(),
@@ -63,25 +89,16 @@ impl ControllerProgram {
             "error".to_owned(),
         ];
         let arguments = own.into_iter().chain(arguments.iter().map(ToString::to_string)).collect();
-        Self { binary: PathBuf::from(folder).join("controller"), arguments }
+        Self { binary: binaries::folder().join("controller"), arguments }
     }
 
     /// Starts it on `listen`; returns once it serves.
     pub async fn start(&self, listen: &str) -> ControllerProcess {
-        let mut child = Command::new(&self.binary)
-            .args(&self.arguments)
-            .args(["--json", "--listen", listen])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
-        let first = soon("the controller's first line", stdout.next_line()).await.unwrap();
-        let line: Value = serde_json::from_str(&first.expect("the controller has not started")).unwrap();
-        let address = line["detail"]["address"].as_str().unwrap().parse().unwrap();
-        let repl = Some(Repl { stdin: child.stdin.take().unwrap(), stdout });
-        ControllerProcess { address, repl, child }
+        let mut command = Command::new(&self.binary);
+        command.args(&self.arguments).args(["--json", "--listen", listen]);
+        let (child, mut repl) = spawn(command);
+        let address = repl.notice("listening").await["address"].as_str().unwrap().parse().unwrap();
+        ControllerProcess { address, repl: Some(repl), child }
     }
 
     /// The TLS root that it has published, PEM.
@@ -117,4 +134,13 @@ impl ControllerProcess {
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
+}
+
+/// Starts a program that is typed to and says everything in JSON. Dropped, it is killed.
+pub(crate) fn spawn(mut command: Command) -> (Child, Repl) {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+    let repl = Repl { stdin: child.stdin.take().unwrap(), stdout, notices: VecDeque::new() };
+    (child, repl)
 }

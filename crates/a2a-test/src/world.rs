@@ -61,6 +61,21 @@ impl World {
     }
 
     async fn new(key_name: &'static str, clock: Clock, change: impl FnOnce(&mut ControllerConfig)) -> Self {
+        let mut world = Self::without_controller(key_name, clock, change);
+        world.start_controller().await;
+        world
+    }
+
+    /// A world in which a program is the controller, with the key that is put there for it.
+    pub(crate) fn of_programs() -> Self {
+        Self::without_controller("controller", Clock::System, |_| {})
+    }
+
+    fn without_controller(
+        key_name: &'static str,
+        clock: Clock,
+        change: impl FnOnce(&mut ControllerConfig),
+    ) -> Self {
         let dir = Arc::new(TempDir::new().unwrap());
         let mut config = ControllerConfig {
             passphrase: None,
@@ -81,9 +96,7 @@ impl World {
         };
         change(&mut config);
         keys::put_secret(&config.data_dir, "controller.key", &keys::pkcs8(key_name));
-        let mut world = Self { dir, clock, controller: None, config, key_name };
-        world.start_controller().await;
-        world
+        Self { dir, clock, controller: None, config, key_name }
     }
 
     /// Starts the controller, at its old address if it has run before.

@@ -6,6 +6,7 @@ use a2a_core::handshake::messages::{Established, KeyExchangeInit, KeyExchangeRep
 use a2a_core::session::{FrameType, RekeyPolicy};
 use a2a_core::wire::Base64;
 use a2a_node::agent::report::{CloseCause, SessionStage};
+use a2a_test::der::modp_share;
 use a2a_test::mallory::{CLOSE, KEY_EXCHANGE, Mallory, SEND, forged_finish, forged_init, start};
 use serde_json::json;
 
@@ -160,19 +161,19 @@ async fn bad_groups_and_shares_are_refused_with_the_one_code() {
     let mut less_one = prime.to_vec();
     less_one[VALUE_LEN - 1] -= 1;
     let mut shares = vec![
-        ("a composite modulus", spki(&composite, 2, &good)),
-        ("a short modulus", spki(&prime[..64], 2, &good[..63])),
-        ("generator 1", spki(&prime, 1, &good)),
-        ("generator 5", spki(&prime, 5, &good)),
-        ("y = 0", spki(&prime, 2, &[0])),
-        ("y = 1", spki(&prime, 2, &[1])),
-        ("y = p - 1", spki(&prime, 2, &less_one)),
-        ("y = p", spki(&prime, 2, &prime)),
-        ("y > p", spki(&prime, 2, &[0xff; VALUE_LEN])),
+        ("a composite modulus", modp_share(&composite, 2, &good)),
+        ("a short modulus", modp_share(&prime[..64], 2, &good[..63])),
+        ("generator 1", modp_share(&prime, 1, &good)),
+        ("generator 5", modp_share(&prime, 5, &good)),
+        ("y = 0", modp_share(&prime, 2, &[0])),
+        ("y = 1", modp_share(&prime, 2, &[1])),
+        ("y = p - 1", modp_share(&prime, 2, &less_one)),
+        ("y = p", modp_share(&prime, 2, &prime)),
+        ("y > p", modp_share(&prime, 2, &[0xff; VALUE_LEN])),
         ("not DER", b"no key".to_vec()),
         ("nothing", Vec::new()),
     ];
-    shares.push(("a trailing byte", [spki(&prime, 2, &good), vec![0]].concat()));
+    shares.push(("a trailing byte", [modp_share(&prime, 2, &good), vec![0]].concat()));
     for (flaw, share) in shares {
         let agreed = mallory.agree(&world, &helper).await;
         assert_eq!(agreed.accepted.suite(), Suite::Modp2048MlKem768);
@@ -249,35 +250,4 @@ async fn a_wrong_confirmation_though_signed_ends_the_session() {
     assert_eq!(mallory.post(&helper, KEY_EXCHANGE, &finish).await.refusal(), failed());
     assert_eq!(helper.closed().await.cause, CloseCause::Lost);
     assert_eq!(mallory.post(&helper, KEY_EXCHANGE, &finish).await.refusal(), (404, "unknown_session".into()));
-}
-
-/// DER `SubjectPublicKeyInfo` of PKCS #3, section 6.2 of the protocol, written out by hand.
-fn spki(prime: &[u8], generator: u8, value: &[u8]) -> Vec<u8> {
-    const OID: [u8; 11] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x03, 0x01];
-    let parameters = der(0x30, &[integer(prime), integer(&[generator])].concat());
-    let algorithm = der(0x30, &[OID.to_vec(), parameters].concat());
-    let key = der(0x03, &[vec![0], integer(value)].concat());
-    der(0x30, &[algorithm, key].concat())
-}
-
-fn integer(value: &[u8]) -> Vec<u8> {
-    let padded = if value[0] & 0x80 == 0 { value.to_vec() } else { [&[0], value].concat() };
-    der(0x02, &padded)
-}
-
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(content.len()).unwrap().to_be_bytes();
-    let header = match content.len() {
-        0..0x80 => vec![tag, length[1]],
-        0x80..0x100 => vec![tag, 0x81, length[1]],
-        _ => vec![tag, 0x82, length[0], length[1]],
-    };
-    [header, content.to_vec()].concat()
-}
-
-#[test]
-fn the_hand_written_encoding_is_the_right_one() {
-    let value = [&[1], &[0_u8; VALUE_LEN - 1][..]].concat();
-    let key = a2a_core::crypto::kx::modp::DhPublicKey::from_spki_der(&spki(&GROUP_14.prime(), 2, &value));
-    assert_eq!(key.unwrap().to_spki_der().unwrap(), spki(&GROUP_14.prime(), 2, &value));
 }

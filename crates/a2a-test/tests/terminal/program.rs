@@ -1,15 +1,16 @@
 //! The binaries under test: built once, found, and given a place and an environment of their own.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{LazyLock, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
+use a2a_test::binaries;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A command for `program`, whose files are in `dir`; nothing of the environment reaches it that could change it.
 pub(crate) fn command(program: &str, dir: &Path) -> Command {
-    let mut command = Command::new(BINARIES.join(program));
+    let mut command = Command::new(binaries::folder().join(program));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("A2A_") {
             command.env_remove(name);
@@ -69,21 +70,3 @@ pub(crate) fn signal(child: &Child, signal: Signal) {
 
 /// How long anything may take: far more than it does, even on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Where cargo puts the binaries that belong to this test's profile; they are brought up to date first.
-static BINARIES: LazyLock<PathBuf> = LazyLock::new(|| {
-    // target/debug/deps/terminal-0123456789abcdef
-    let here = std::env::current_exe().unwrap();
-    let folder = here.ancestors().nth(2).unwrap();
-    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build.args(["build", "--locked", "--quiet"]).arg("--target-dir").arg(folder.parent().unwrap());
-    build.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"));
-    for program in ["controller", "traveller", "helper", "worker"] {
-        build.args(["--package", program]);
-    }
-    if folder.ends_with("release") {
-        build.arg("--release");
-    }
-    assert!(build.status().unwrap().success(), "the programs do not build");
-    folder.to_owned()
-});

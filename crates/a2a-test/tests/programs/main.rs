@@ -1,0 +1,29 @@
+//! The threat list as attacks on the programs themselves, which run in processes of their own. The number at the beginning of a
+//! test's name is its row in `docs/THREAT_MODEL.md`.
+//!
+//! Each test is tested itself: `attacks.toml` says how the mitigation is taken out of the programs, and `scripts/evidence/attacks`
+//! sees that the test then fails. To add a row: write the test here, its row there, and run `scripts/evidence/attacks T05`.
+
+#![allow(clippy::unwrap_used)]
+
+mod exchange;
+mod frames;
+
+use a2a_core::session::Session;
+use a2a_test::arena::{AgentProcess, Arena};
+use a2a_test::mallory::Mallory;
+
+/// An arena with an agent that accepts everybody, and Mallory.
+async fn agent_and_mallory(program: &str) -> (Arena, AgentProcess, Mallory) {
+    let arena = Arena::start().await;
+    let agent = arena.agent(program, &["--accept", "all"]).await;
+    let mallory = Mallory::join(&arena.world).await;
+    (arena, agent, mallory)
+}
+
+/// The same, and a session of hers with the helper.
+async fn helper_in_session() -> (Arena, AgentProcess, Mallory, Session) {
+    let (arena, helper, mallory) = agent_and_mallory("helper").await;
+    let session = mallory.connect(&arena.world, &helper).await;
+    (arena, helper, mallory, session)
+}
