@@ -93,12 +93,12 @@ impl Mallory {
     }
 
     /// Posts JSON to an agent.
-    pub fn post<T: Serialize>(
+    pub fn post<A: Target, T: Serialize>(
         &self,
-        agent: &(impl Target + ?Sized),
+        agent: &A,
         path: &str,
         body: &T,
-    ) -> impl Future<Output = Reply> + 'static {
+    ) -> impl Future<Output = Reply> + use<A, T> {
         let (raw, to, path) = (self.raw.clone(), agent.socket(), path.to_owned());
         let body = serde_json::to_vec(body).unwrap();
         async move { raw.post_bytes(to, &path, JSON, body).await }

@@ -6,8 +6,9 @@ use std::process::Stdio;
 
 use a2a_core::agent_id::AgentAddress;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc;
 
 use crate::{binaries, soon};
 
@@ -32,7 +33,8 @@ pub struct ControllerProcess {
 #[derive(Debug)]
 pub struct Repl {
     stdin: ChildStdin,
-    stdout: Lines<BufReader<ChildStdout>>,
+    /// What it says, read as it comes: a program that nobody reads stops.
+    lines: mpsc::UnboundedReceiver<Value>,
     /// What it has told by itself, and nobody has asked for yet.
     notices: VecDeque<Value>,
 }
@@ -41,8 +43,7 @@ impl Repl {
     /// Types a command. Its line of JSON; `None` if the controller is gone before it has answered.
     pub async fn run(&mut self, command: &str) -> Option<Value> {
         self.stdin.write_all(format!("{command}\n").as_bytes()).await.ok()?;
-        while let Some(line) = self.stdout.next_line().await.ok()? {
-            let line: Value = serde_json::from_str(&line).ok()?;
+        while let Some(line) = self.lines.recv().await {
             if line.get("command").is_some() {
                 return Some(line);
             }
@@ -55,11 +56,9 @@ impl Repl {
     pub async fn notice(&mut self, kind: &str) -> Value {
         soon(kind, async {
             loop {
-                let mut notice = if let Some(notice) = self.notices.pop_front() {
-                    notice
-                } else {
-                    let line = self.stdout.next_line().await.unwrap().expect("the program has ended");
-                    serde_json::from_str(&line).unwrap()
+                let mut notice = match self.notices.pop_front() {
+                    Some(notice) => notice,
+                    None => self.lines.recv().await.expect("the program has ended"),
                 };
                 if notice["event"] == kind {
                     return notice["detail"].take();
@@ -140,7 +139,17 @@ impl ControllerProcess {
 pub(crate) fn spawn(mut command: Command) -> (Child, Repl) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
-    let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
-    let repl = Repl { stdin: child.stdin.take().unwrap(), stdout, notices: VecDeque::new() };
+    let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (said, lines) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = stdout.next_line().await {
+            // A line that is none is the end: the program has been killed in the middle of it.
+            let Ok(line) = serde_json::from_str(&line) else { return };
+            if said.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let repl = Repl { stdin: child.stdin.take().unwrap(), lines, notices: VecDeque::new() };
     (child, repl)
 }

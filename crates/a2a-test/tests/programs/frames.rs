@@ -1,9 +1,9 @@
 //! What is sent over a session.
 
-use a2a_core::session::{Ack, Frame, FrameType, Session};
+use a2a_core::session::{Ack, CloseReason, Frame, FrameType, Session};
 use a2a_core::wire::Base64;
 use a2a_node::clock::Clock;
-use a2a_test::mallory::SEND;
+use a2a_test::mallory::{CLOSE, SEND};
 
 use super::helper_in_session;
 
@@ -52,4 +52,25 @@ async fn t25_frames_are_delivered_once_and_in_their_order() {
     assert_eq!(heard, ["a", "b", "c"]);
     let ack: Ack = mallory.post(&helper, SEND, &frames[0]).await.read_as();
     assert_eq!(session.sealer.accept(&ack).unwrap(), 3);
+}
+
+/// A close without a good tag closes nothing; a good one tells what is missing.
+#[tokio::test]
+async fn t26_a_close_is_sealed_and_counts() {
+    let (_arena, mut helper, mallory, mut session) = helper_in_session().await;
+    seal(&mut session, "never sent");
+    let id = session.info.session_id;
+    let (_, close) = session.sealer.close(CloseReason::Done, 1, Clock::System.now()).unwrap();
+    for forged in [
+        Frame { ciphertext: flipped(&close.ciphertext, 0), ..close.clone() },
+        Frame { ciphertext: vec![0; 40].into(), ..close.clone() },
+        Frame { seq: 0, ..close.clone() },
+    ] {
+        let refused = mallory.post(&helper, CLOSE, &forged).await;
+        assert_eq!(refused.refusal(), (401, "bad_frame".into()));
+    }
+    assert_eq!(helper.sessions("established").await, 1);
+    assert_eq!(mallory.post(&helper, CLOSE, &close).await.status, 200);
+    let closed = helper.repl.notice("session_closed").await;
+    assert_eq!((&closed["session_id"], &closed["missing"]), (&id.to_string().into(), &1.into()));
 }

@@ -8,6 +8,7 @@
 
 mod exchange;
 mod frames;
+mod requests;
 
 use a2a_core::session::Session;
 use a2a_test::arena::{AgentProcess, Arena};

@@ -1,0 +1,183 @@
+//! Requests for a session.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use a2a_core::crypto::kx::Suite;
+use a2a_core::crypto::provider::available;
+use a2a_core::handshake::messages::{Request, Response};
+use a2a_test::arena::Arena;
+use a2a_test::keys;
+use a2a_test::mallory::{KEY_EXCHANGE, Mallory, REQUEST, SEND, Target, start};
+use a2a_test::raw::{JSON, Raw};
+use a2a_test::world::Certified;
+
+use super::agent_and_mallory;
+
+/// Good in form and signed; only the address is not the certified one.
+#[tokio::test]
+async fn t11_an_address_that_is_not_certified_is_refused_and_nobody_is_called() {
+    let (arena, helper, mallory) = agent_and_mallory("helper").await;
+    let canary = TcpListener::bind("127.0.0.1:0").unwrap();
+    canary.set_nonblocking(true).unwrap();
+    let own = format!("https://{}", canary.local_addr().unwrap());
+    for address in [own.as_str(), "https://169.254.169.254:80", "https://127.0.0.1:1", "https://localhost:1"]
+    {
+        let request = mallory.request_with(&helper.verified(&arena.world), |request| {
+            request.address = address.parse().unwrap();
+        });
+        let refused = mallory.post(&helper, REQUEST, &request).await;
+        assert_eq!(refused.refusal(), (401, "handshake_failed".into()), "{address}");
+    }
+    assert!(canary.accept().is_err(), "somebody was called");
+}
+
+/// Many good requests that name one victim, which is even certified.
+#[tokio::test]
+async fn t12_requests_make_the_agent_call_nobody() {
+    let (arena, helper, mut mallory) = agent_and_mallory("helper").await;
+    let victim = TcpListener::bind("127.0.0.1:0").unwrap();
+    victim.set_nonblocking(true).unwrap();
+    mallory.credential = arena.world.certify(&Certified {
+        agent_id: mallory.credential.certificate().agent_id(),
+        key_name: "mallory",
+        address: &format!("https://{}", victim.local_addr().unwrap()).parse().unwrap(),
+        tls_spki_sha256: mallory.server.tls_key.spki_sha256(),
+        suites: &Suite::ALL,
+        life: Duration::from_hours(1),
+    });
+    for _ in 0..50 {
+        let request = mallory.request(&helper.verified(&arena.world)).message;
+        let reply = mallory.post(&helper, REQUEST, &request).await;
+        assert!(reply.status == 200 || reply.refusal() == (429, "busy".into()), "{reply:?}");
+    }
+    assert!(victim.accept().is_err(), "the victim was called");
+}
+
+/// What another reader might read otherwise.
+#[tokio::test]
+async fn t16_json_with_two_meanings_is_refused() {
+    let (arena, mut helper, mallory) = agent_and_mallory("helper").await;
+    let request = mallory.request(&helper.verified(&arena.world)).message;
+    let good = serde_json::to_string(&request).unwrap();
+    for bad in [
+        good.replacen('{', r#"{"purpose":"twice","#, 1),
+        good.replacen('{', r#"{"extra":1,"#, 1),
+        good.replacen(r#""protocol_version":1"#, r#""protocol_version":1.0"#, 1),
+        good.replacen(r#""purpose":"harm""#, r#""purpose":"\ud800""#, 1),
+        good.replacen(r#""agent_card":{"#, r#""agent_card":{"extra":1,"#, 1),
+        format!("[{good}]"),
+        format!("{good}x"),
+        // Serde would take the fields' values in their order for the object.
+        format!(
+            "[{}]",
+            serde_json::to_value(&request)
+                .unwrap()
+                .as_object()
+                .unwrap()
+                .values()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(",")
+        ),
+        format!("{}{}", "[".repeat(17), "]".repeat(17)),
+    ] {
+        let reply = mallory.raw.post_bytes(helper.socket, REQUEST, JSON, bad.clone().into()).await;
+        assert_eq!(reply.refusal(), (400, "bad_json".into()), "{bad}");
+    }
+    assert_eq!(helper.sessions("pending").await, 0);
+    assert_eq!(mallory.post(&helper, REQUEST, &request).await.status, 200);
+}
+
+/// One peer gets one question; the person is not asked until they say yes.
+#[tokio::test]
+async fn t19_a_flood_of_requests_asks_once() {
+    let arena = Arena::start().await;
+    let mut helper = arena.agent("helper", &["--accept", "ask"]).await;
+    let mallory = Mallory::join(&arena.world).await;
+    let ask = || {
+        let request = mallory.request(&helper.verified(&arena.world)).message;
+        mallory.post(&helper, REQUEST, &request)
+    };
+    let waiting = tokio::spawn(ask());
+    let floods: Vec<_> = (0..20).map(|_| ask()).collect();
+    helper.repl.notice("request").await;
+    for flood in floods {
+        assert_eq!(flood.await.refusal(), (429, "busy".into()));
+    }
+    let asked = helper.repl.notices().await;
+    assert!(asked.iter().all(|notice| notice["event"] != "request"), "{asked:?}");
+    helper.done("n").await;
+    assert!(matches!(waiting.await.unwrap().read_as(), Response::Rejected(_)));
+}
+
+#[tokio::test]
+async fn t20_a_request_is_good_once() {
+    let (arena, mut helper, mallory) = agent_and_mallory("helper").await;
+    let agreed = mallory.agree(&arena.world, &helper).await;
+    let again = mallory.post(&helper, REQUEST, &agreed.request).await;
+    assert_eq!(again.read_as::<Response>(), agreed.response, "the same answer, and no second session");
+    let other = mallory.request_with(&helper.verified(&arena.world), |request| {
+        request.nonce = agreed.request.nonce;
+    });
+    let replayed = (409, "replayed_request".to_owned());
+    assert_eq!(mallory.post(&helper, REQUEST, &other).await.refusal(), replayed);
+    assert_eq!(helper.sessions("pending").await, 1);
+    assert_eq!(mallory.post(&helper, KEY_EXCHANGE, &start(agreed.accepted).message).await.status, 200);
+    assert_eq!(mallory.post(&helper, REQUEST, &agreed.request).await.refusal(), replayed);
+    // Nothing from before its start either, though its memory is new.
+    let stale = mallory.request_with(&helper.verified(&arena.world), |request| {
+        request.timestamp = request.timestamp.saturating_sub(Duration::from_secs(30));
+        request.expires = request.expires.saturating_sub(Duration::from_secs(30));
+    });
+    assert_eq!(mallory.post(&helper, REQUEST, &stale).await.refusal(), (409, "stale_request".into()));
+}
+
+#[tokio::test]
+async fn t21_a_request_for_another_agent_is_refused() {
+    let (arena, helper, mallory) = agent_and_mallory("helper").await;
+    for change in [
+        |request: &mut Request| {
+            request.peer_agent_id = "worker_agent_001".parse().unwrap();
+        },
+        |request: &mut Request| {
+            let another = keys::signing_key("another", available()[0]);
+            request.peer_key_id = another.public_key().key_id();
+        },
+    ] {
+        let request = mallory.request_with(&helper.verified(&arena.world), change);
+        let refused = mallory.post(&helper, REQUEST, &request).await;
+        assert_eq!(refused.refusal(), (421, "wrong_recipient".into()));
+    }
+}
+
+/// Four sessions without keys; the fifth has to wait, and takes no place from anybody else.
+#[tokio::test]
+async fn t23_one_peer_cannot_fill_the_table() {
+    let (arena, mut helper, mallory) = agent_and_mallory("helper").await;
+    for _ in 0..4 {
+        mallory.agree(&arena.world, &helper).await;
+    }
+    for _ in 0..20 {
+        let request = mallory.request(&helper.verified(&arena.world)).message;
+        assert_eq!(mallory.post(&helper, REQUEST, &request).await.refusal(), (429, "busy".into()));
+    }
+    assert_eq!(helper.sessions("pending").await, 4);
+    let honest = Mallory::join_as(&arena.world, "honest", "honest").await;
+    honest.connect(&arena.world, &helper).await;
+}
+
+#[tokio::test]
+async fn t34_bodies_over_their_limits_are_refused() {
+    let (_arena, helper, _) = agent_and_mallory("helper").await;
+    let raw = Raw::default();
+    for (path, limit) in [
+        (REQUEST, a2a_core::wire::MAX_HANDSHAKE_BODY),
+        (KEY_EXCHANGE, a2a_core::wire::MAX_HANDSHAKE_BODY),
+        (SEND, a2a_core::wire::MAX_SEND_BODY),
+    ] {
+        let over = raw.post_bytes(helper.socket, path, JSON, vec![b' '; limit + 1]).await;
+        assert_eq!(over.refusal(), (413, "too_large".into()), "{path}");
+    }
+    assert_eq!(raw.get(helper.socket, "/live").await.status, 200);
+}
