@@ -113,6 +113,11 @@ fn attack(folder: &Path, filter: &str, without: Option<&str>) -> Outcomes {
     if without.is_none() && !output.status.success() {
         eprintln!("{text}{}", String::from_utf8_lossy(&output.stderr));
     }
+    assert!(
+        text.contains("test result: "),
+        "the tests do not run:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let mut outcomes = Outcomes::new();
     for line in text.lines() {
         let Some((name, outcome)) = line.strip_prefix("test ").and_then(|line| line.split_once(" ... "))

@@ -74,14 +74,15 @@ impl Arena {
         let data_dir = self.world.path().join(program);
         let mut command = Command::new(binaries::folder().join(program));
         command.arg("--data-dir").arg(&data_dir).arg("--ca-file").arg(self.world.path().join("ca.pem"));
-        command.args(["--controller", self.controller.address.as_str(), "--json", "--log", "error"]);
-        if !options.contains(&"--listen") {
-            command.args(["--listen", "127.0.0.1:0"]);
+        command.args(["--controller", self.controller.address.as_str(), "--json"]);
+        for unless_said in [["--log", "error"], ["--listen", "127.0.0.1:0"]] {
+            if !options.contains(&unless_said[0]) {
+                command.args(unless_said);
+            }
         }
-        let (child, mut repl) = spawn({
-            command.args(options);
-            command
-        });
+        command.args(options).current_dir(self.world.path()).env("TMPDIR", self.world.path());
+        let log = self.world.path().join(format!("{program}.log"));
+        let (child, mut repl) = spawn(command, &log);
         let detail = repl.notice("listening").await;
         let text = |field: &str| detail[field].as_str().unwrap();
         let (id, address) = (text("agent_id").parse().unwrap(), text("address").parse().unwrap());
@@ -148,6 +149,13 @@ impl AgentProcess {
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id().expect("the agent has ended")
+    }
+
+    /// Ends it as a crash does that would leave a core behind.
+    pub async fn abort(&mut self) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::ABORT).unwrap();
+        self.child.wait().await.unwrap();
     }
 
     /// kill -9.

@@ -1,6 +1,7 @@
 //! Programs as real processes, to be killed and started again: a controller with its commands beside it, and agents.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -17,6 +18,7 @@ use crate::{binaries, soon};
 pub struct ControllerProgram {
     binary: PathBuf,
     arguments: Vec<String>,
+    log: PathBuf,
 }
 
 /// A controller that runs in a process of its own. Dropped, it is killed.
@@ -84,18 +86,18 @@ impl ControllerProgram {
             text(dir.join("controller")),
             "--ca-file".to_owned(),
             text(dir.join("ca.pem")),
-            "--log".to_owned(),
-            "error".to_owned(),
         ];
+        let quiet = if arguments.contains(&"--log") { &[][..] } else { &["--log", "error"] };
+        let arguments = [quiet, arguments].concat();
         let arguments = own.into_iter().chain(arguments.iter().map(ToString::to_string)).collect();
-        Self { binary: binaries::folder().join("controller"), arguments }
+        Self { binary: binaries::folder().join("controller"), arguments, log: dir.join("controller.log") }
     }
 
     /// Starts it on `listen`; returns once it serves.
     pub async fn start(&self, listen: &str) -> ControllerProcess {
         let mut command = Command::new(&self.binary);
         command.args(&self.arguments).args(["--json", "--listen", listen]);
-        let (child, mut repl) = spawn(command);
+        let (child, mut repl) = spawn(command, &self.log);
         let address = repl.notice("listening").await["address"].as_str().unwrap().parse().unwrap();
         ControllerProcess { address, repl: Some(repl), child }
     }
@@ -135,9 +137,10 @@ impl ControllerProcess {
     }
 }
 
-/// Starts a program that is typed to and says everything in JSON. Dropped, it is killed.
-pub(crate) fn spawn(mut command: Command) -> (Child, Repl) {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+/// Starts a program that is typed to and says everything in JSON; its log goes into a file. Dropped, it is killed.
+pub(crate) fn spawn(mut command: Command, log: &Path) -> (Child, Repl) {
+    let log = File::options().create(true).append(true).open(log).unwrap();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
     let (said, lines) = mpsc::unbounded_channel();

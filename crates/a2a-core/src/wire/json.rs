@@ -22,7 +22,7 @@ pub fn from_json<T: DeserializeOwned + Serialize>(bytes: &[u8], limit: usize) ->
     if received.deepest > MAX_DEPTH {
         return Err(WireError::TooDeep);
     }
-    let value = serde_json::from_slice(bytes).map_err(|error| WireError::Json(error.to_string()))?;
+    let value = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
     let mut written = Shape::default();
     serde_json::to_writer(&mut written, &value).map_err(|error| WireError::Unencodable(error.to_string()))?;
     if received != written {
@@ -40,7 +40,18 @@ pub(crate) fn from_flat_json<T: DeserializeOwned>(bytes: &[u8], limit: usize) ->
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return Err(WireError::NotCanonical);
     }
-    serde_json::from_slice(bytes).map_err(|error| WireError::Json(error.to_string()))
+    serde_json::from_slice(bytes).map_err(|error| unreadable(&error))
+}
+
+/// What is wrong, and where; never in the words of whoever sent it, which may be a secret in the wrong place.
+fn unreadable(error: &serde_json::Error) -> WireError {
+    let text = error.to_string();
+    let quoting = ["unknown field", "unknown variant", "invalid type", "invalid value", "invalid length"];
+    let kind = quoting.into_iter().find(|kind| text.starts_with(kind));
+    WireError::Json(kind.map_or_else(
+        || text.clone(),
+        |kind| format!("{kind} at line {} column {}", error.line(), error.column()),
+    ))
 }
 
 /// The canonical JSON of `value` (RFC 8785): the bytes that are signed and hashed.
@@ -187,6 +198,20 @@ mod tests {
         assert_eq!(read(&with("\"t\"", r#""\"{[\\\\:\u00e9""#)).unwrap().text, "\"{[\\\\:é");
         assert!(read(&with("7", "9007199254740991")).is_ok());
         assert!(read(&with(":", " :\n\t ")).is_ok());
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_what_was_sent() {
+        for (old, new) in [
+            ("\"note\"", "\"canary\""),
+            ("7", "\"canary\""),
+            ("\"Plain\"", "\"canary\""),
+            ("\"t\"", "{\"canary\":1}"),
+            ("[1,2]", "\"canary\""),
+        ] {
+            let error = read(&with(old, new)).unwrap_err().to_string();
+            assert!(!error.contains("canary") && error.contains("at line 1 column"), "{error}");
+        }
     }
 
     #[test]
