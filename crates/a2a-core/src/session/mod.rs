@@ -15,6 +15,9 @@ pub mod sealer;
 
 mod close;
 mod epoch;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod model;
 
 pub use close::{Close, CloseReason};
 pub use epoch::RekeyPolicy;
