@@ -55,8 +55,9 @@ fn main() -> ExitCode {
     let same = attack(&sabotaged, &filter, None);
     assert!(all_passed(&same), "the edits change something though nothing is taken out: {same:?}");
 
+    let published = std::fs::read_to_string(workspace().join("docs/THREAT_MODEL.md")).unwrap();
     let mut holds = true;
-    println!("{:3}  {:44}  {:7}  {:8}  tests; what was taken out", "", "attack", "closed", "sabotage");
+    println!("{:3}  {:48}  {:7}  {:8}  tests; what was taken out", "", "attack", "closed", "sabotage");
     for number in numbers().filter(is_wanted) {
         let row = table.row.iter().find(|row| row.number == number);
         let tests = closed.get(&number).map_or(&[][..], Vec::as_slice);
@@ -66,10 +67,17 @@ fn main() -> ExitCode {
             let outcome = attack(&sabotaged, &format!("{}_", number.to_lowercase()), Some(&number));
             outcome.get(&number).is_some_and(|tests| tests.iter().any(|(_, passed)| !passed))
         });
-        holds &= is_closed && caught == Some(true);
         let names: Vec<_> = tests.iter().map(|(name, _)| name.as_str()).collect();
+        let is_published = row.is_none_or(|row| {
+            let line = format!("| {number} | {} | `{}` |\n", row.removed, names.join("`, `"));
+            published.contains(&line) || {
+                eprintln!("docs/THREAT_MODEL.md does not say: {line}");
+                false
+            }
+        });
+        holds &= is_closed && caught == Some(true) && is_published;
         println!(
-            "{number}  {:44}  {:7}  {:8}  {}; {}",
+            "{number}  {:48}  {:7}  {:8}  {}; {}",
             row.map_or("", |row| &row.attack),
             if tests.is_empty() {
                 "no test"
