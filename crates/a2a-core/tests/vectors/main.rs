@@ -16,6 +16,7 @@ mod world;
 mod derive;
 mod identity;
 mod kem;
+mod modp;
 mod negative;
 mod play;
 mod primitives;
