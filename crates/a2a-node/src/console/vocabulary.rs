@@ -46,9 +46,11 @@ impl Vocabulary {
     }
 
     /// The words that may stand where `line` ends, with the place where they begin.
-    pub(super) fn complete(&self, line: &str) -> (usize, Vec<String>) {
-        let start = line.rfind(char::is_whitespace).map_or(0, |blank| blank + 1);
-        let (before, stem) = line.split_at(start);
+    pub(crate) fn complete(&self, line: &str) -> (usize, Vec<String>) {
+        // Not every blank is one byte: U+00A0 is a slip of the finger on many keyboards.
+        let stem = line.rsplit(char::is_whitespace).next().unwrap_or_default();
+        let start = line.len() - stem.len();
+        let before = &line[..start];
         let fits = |word: &str| word.starts_with(stem);
         let mut before = before.split_whitespace();
         let Some(command) = before.next() else {
@@ -69,7 +71,7 @@ impl Vocabulary {
     }
 
     /// What may follow `line`, and whether it may be taken over as it stands.
-    pub(super) fn hint(&self, line: &str) -> Option<(String, bool)> {
+    pub(crate) fn hint(&self, line: &str) -> Option<(String, bool)> {
         if line.is_empty() {
             return None;
         }
@@ -129,6 +131,17 @@ mod tests {
         assert_eq!(words.complete("wait r"), (5, vec!["request".into()]));
         assert_eq!(words.complete("send hel"), (5, vec!["helper_agent_001".into()]));
         assert_eq!(words.complete("nothing x"), (8, vec![]));
+    }
+
+    /// It took one byte for each blank, and cut characters in two.
+    #[test]
+    fn a_blank_may_be_longer_than_a_byte() {
+        let words = vocabulary();
+        for blank in ["\u{a0}", "\u{3000}", "\u{2003}\t"] {
+            let line = format!("wait{blank}r");
+            assert_eq!(words.complete(&line), (line.len() - 1, vec!["request".into()]), "{blank:?}");
+            assert_eq!(words.complete(&format!("setup{blank}")).0, 5 + blank.len());
+        }
     }
 
     #[test]
