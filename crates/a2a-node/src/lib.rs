@@ -32,6 +32,9 @@ pub mod repl;
 
 pub mod program;
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+
 /// Every program's allocator: a message costs some thirty allocations in TLS and HTTP, and the system's takes three times
 /// as long for each.
 #[global_allocator]

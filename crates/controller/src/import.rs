@@ -19,7 +19,7 @@ use crate::store::{AgentRow, AgentStatus, AgentsFull, Event, IssueError, StoreEr
 /// An agent as the file has it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+pub(crate) struct Entry {
     key_id: KeyId,
     enrolled_at: UnixTime,
     certificate: AgentCertificate,
@@ -32,7 +32,7 @@ pub(crate) async fn registry(controller: &Controller, data_dir: &Path) -> Result
     let read = path.clone();
     let bytes = blocking(move || Ok(read_file(&read)?)).await?;
     let Some(bytes) = bytes else { return Ok(()) };
-    let agents: BTreeMap<AgentId, Entry> = serde_json::from_slice(&bytes).map_err(|error| {
+    let agents = entries(&bytes).map_err(|error| {
         let path = path.display();
         NodeError::Environment(format!(
             "{path} is damaged ({error}): restore it, or move it away to do without it"
@@ -44,6 +44,11 @@ pub(crate) async fn registry(controller: &Controller, data_dir: &Path) -> Result
         .map_err(|error| NodeError::Environment(format!("{}: {error}", path.display())))?;
     tracing::info!(agents = count, file = %imported.display(), "the register of the former version was taken over");
     Ok(())
+}
+
+/// Reads the file.
+pub(crate) fn entries(bytes: &[u8]) -> serde_json::Result<BTreeMap<AgentId, Entry>> {
+    serde_json::from_slice(bytes)
 }
 
 async fn enter(controller: &Controller, agents: BTreeMap<AgentId, Entry>) -> Result<usize, StoreError> {

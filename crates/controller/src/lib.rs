@@ -46,6 +46,9 @@ mod program;
 #[cfg(test)]
 mod samples;
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+
 pub use enrolment::Enrolled;
 pub use node::{ControllerNode, ControllerStatus, ServingStatus};
 pub use program::run;

@@ -55,6 +55,8 @@ use closed::Closed;
 use consent::Requests;
 use ephemeral::Ephemeral;
 use identity::Identity;
+#[cfg(feature = "fuzzing")]
+pub(crate) use identity::{StoredCertificate, Trust};
 use peers::Peers;
 use pool::CryptoPool;
 use renewal::Renewal;

@@ -84,6 +84,12 @@ pub fn vocabulary<T: CommandTable>() -> Vocabulary {
     Vocabulary::of(&T::command(), T::FREE_TEXT)
 }
 
+/// What a line would do: read, and not carried out.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn parsed<T: CommandTable>(line: &str) -> Result<(), CommandError> {
+    parse::<T>(line).map(|_| ())
+}
+
 /// Why no more commands are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {

@@ -13,6 +13,8 @@ use a2a_core::agent_id::AgentId;
 use a2a_node::error::NodeError;
 use a2a_node::repl::CommandError;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use backup::Backup;
 pub(crate) use backup::{BackupReport, Sealing};
 pub(crate) use reports::{AgentReport, AuditVerdict, InfoReport};
 pub(crate) use restore::{RestoreReport, restore};
