@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use a2a_fuzz::{TARGETS, run};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
+use serde_json::Value;
 
 fn fuzz_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
@@ -47,6 +48,66 @@ fn every_seed_passes() {
             let outcome = std::panic::catch_unwind(|| body(&seed));
             assert!(outcome.is_ok(), "fuzz/seeds/{target}/{name}");
         }
+    }
+}
+
+/// Not for chance to find: at each place of each message, what a careless reader takes for the same.
+#[test]
+fn no_message_is_taken_in_another_form() {
+    let targets = ["certificate", "handshake_messages", "controller_messages", "enrolment", "frames_json"];
+    let mut tried = 0;
+    for target in targets {
+        for (name, seed) in seeds(target) {
+            let Ok(message) = serde_json::from_slice::<Value>(&seed) else { continue };
+            let order = String::from_utf8_lossy(&seed);
+            for disguise in disguises(&message, &order) {
+                let outcome = std::panic::catch_unwind(|| run(target, disguise.as_bytes()));
+                assert!(outcome.is_ok(), "{target}/{name}: {disguise}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 1000, "{tried}");
+}
+
+/// The same with one value, at whatever depth, in another form. An array in an object's place has the values in their
+/// order in `text`.
+fn disguises(value: &Value, text: &str) -> Vec<String> {
+    let json = value.to_string();
+    let mut forms =
+        vec!["null".to_owned(), format!("[{json}]"), format!("{{{json}:null}}"), format!("{json}.0")];
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(name, _)| text.find(&format!("{name:?}:")));
+            let values: Vec<_> = members.iter().map(|(_, value)| value.to_string()).collect();
+            forms.push(format!("[{}]", values.join(",")));
+            forms.push(json.replacen('{', "{\"unknown\":1,", 1));
+            for (name, value) in &members {
+                forms.push(json.replacen('{', &format!("{{{name:?}:0,"), 1));
+                let whole = format!("{name:?}:{value}");
+                forms.extend(disguises(value, text).iter().map(|form| {
+                    let disguised = format!("{name:?}:{form}");
+                    json.replacen(&whole, &disguised, 1)
+                }));
+            }
+        }
+        Value::Array(items) => {
+            let first = items.first().map(|first| disguises(first, text)).unwrap_or_default();
+            forms.extend(first.into_iter().map(|form| format!("[{form}]")));
+        }
+        _ => {}
+    }
+    forms
+}
+
+/// All of Unicode, between two letters.
+#[test]
+fn every_character_is_harmless_when_it_is_shown() {
+    let all: Vec<char> = ('\0'..=char::MAX).collect();
+    for some in all.chunks(256) {
+        let text: String = some.iter().flat_map(|char| ['a', *char, 'b']).collect();
+        run("texts", text.as_bytes());
     }
 }
 
