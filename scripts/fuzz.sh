@@ -54,8 +54,8 @@ read_arguments() {
     done
 }
 
-# fuzz TARGET. There is no unsafe code here to watch, and the programs' allocator is not the one that the address
-# sanitizer watches: without it, three times as much is tried.
+# fuzz TARGET. Without the address sanitizer: there is no unsafe code here, and the programs' allocator is not the one that
+# it watches.
 fuzz() {
     local log runs
     heading "$1, $seconds s"
