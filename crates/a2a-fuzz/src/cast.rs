@@ -62,8 +62,8 @@ pub(crate) fn wish() -> Wish {
 pub(crate) type Messages = Vec<Value>;
 
 /// The initiator's and the responder's session, and what it took. The responder's first frame is in the last message.
-pub(crate) fn sessions() -> (Session, Session, Established) {
-    let (initiator, responder, _, established) = set_up();
+pub(crate) fn sessions(now: UnixTime) -> (Session, Session, Established) {
+    let (initiator, responder, _, established) = set_up(now);
     (initiator, responder, established)
 }
 
@@ -75,17 +75,17 @@ pub(crate) fn others_messages() -> &'static Messages {
         for _ in 0..100 {
             PROVIDER.fill_random(&mut [0; 32]).expect("a counter");
         }
-        set_up().2
+        set_up(NOW).2
     });
     &MESSAGES
 }
 
-fn set_up() -> (Session, Session, Messages, Established) {
+fn set_up(now: UnixTime) -> (Session, Session, Messages, Established) {
     const HONEST: &str = "an honest message";
-    let asked = request(traveller(), helper().certificate().clone(), wish(), NOW).expect(HONEST);
-    let pending = PendingRequest::verify(helper(), verifier(), asked.message.clone(), NOW).expect(HONEST);
-    let decided = pending.accept(DecidedBy::Operator, PATIENCE, NOW).expect(HONEST);
-    let answer = asked.next.receive(&decided.message, verifier(), NOW).expect(HONEST);
+    let asked = request(traveller(), helper().certificate().clone(), wish(), now).expect(HONEST);
+    let pending = PendingRequest::verify(helper(), verifier(), asked.message.clone(), now).expect(HONEST);
+    let decided = pending.accept(DecidedBy::Operator, PATIENCE, now).expect(HONEST);
+    let answer = asked.next.receive(&decided.message, verifier(), now).expect(HONEST);
     let Answer::Accepted(accepted) = answer else { panic!("it said yes") };
     let begun = accepted.start(InitiatorKeys::generate(SUITE, PROVIDER).expect("keys")).expect(HONEST);
     let authenticated = decided.next.authenticate(&begun.message).expect(HONEST);
@@ -93,8 +93,8 @@ fn set_up() -> (Session, Session, Messages, Established) {
     let replied = decided.next.reply(authenticated, keys).expect(HONEST);
     let finished = begun.next.finish(&replied.message).expect(HONEST);
     let authenticated = replied.next.authenticate(&finished.message).expect(HONEST);
-    let opening = replied.next.establish(authenticated, POLICY, NOW).expect(HONEST);
-    let initiator = finished.next.establish(opening.message.clone(), POLICY, NOW).expect(HONEST);
+    let opening = replied.next.establish(authenticated, POLICY, now).expect(HONEST);
+    let initiator = finished.next.establish(opening.message.clone(), POLICY, now).expect(HONEST);
     let messages = vec![
         as_value(&asked.message),
         as_value(&decided.message),

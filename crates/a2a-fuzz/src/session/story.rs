@@ -94,7 +94,7 @@ impl Story {
 
     fn set_up(&mut self) {
         self.began = self.now;
-        let (initiator, responder, established) = sessions();
+        let (initiator, responder, established) = sessions(self.now);
         self.sides = [Some(initiator), Some(responder)];
         self.closing = [None, None];
         self.ways = [Way::beginning_with(None), Way::beginning_with(Some(established.frame))];
