@@ -2,6 +2,7 @@
 //! `merge` decides. Nothing that is revoked comes back by it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use a2a_core::agent_id::AgentId;
@@ -138,8 +139,13 @@ fn check_controller(backup: &Backup, controller_id: &AgentId) -> Result<(), Node
     }
 }
 
-/// Refuses to go over keys that are not the backup's.
+/// Refuses to go over keys that are not the backup's, and to write outside of the keys' folder.
 fn check_keys(keys: &KeyDir, backup: &Backup) -> Result<(), NodeError> {
+    if let Some(name) = backup.keys.keys().find(|name| !is_file_name(name)) {
+        return Err(NodeError::Environment(format!(
+            "the backup holds a key under the name {name:?}, which is none of a file"
+        )));
+    }
     let present = key_files(keys)?;
     let other_root = tls_root(keys)?.is_some_and(|root| root != backup.tls_root);
     let other =
@@ -152,6 +158,11 @@ fn check_keys(keys: &KeyDir, backup: &Backup) -> Result<(), NodeError> {
             keys.path().display()
         ))),
     }
+}
+
+/// Whether a file of this name stands in the folder that it is put into, and nowhere else.
+fn is_file_name(name: &str) -> bool {
+    Path::new(name).file_name() == Some(OsStr::new(name)) && !name.contains('\0')
 }
 
 fn write_keys(keys: &KeyDir, files: &BTreeMap<String, KeyFile>, tls_root: &str) -> Result<(), NodeError> {
@@ -186,4 +197,19 @@ fn read_list(path: &Path, backup: &Backup, provider: Provider) -> Result<Revocat
     let then = list.this_update;
     let verified = list.verify(provider, &anchor, then).map_err(|error| refused(error.to_string()))?;
     Ok(verified.list().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_restored_into_its_folder_alone() {
+        for name in ["controller.key", "controller.secret", "a b"] {
+            assert!(is_file_name(name), "{name}");
+        }
+        for name in ["", ".", "..", "/etc/passwd", "../x", "a/b", "a/", "./a", "a\0b"] {
+            assert!(!is_file_name(name), "{name}");
+        }
+    }
 }
