@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::card::AgentCertificate;
@@ -71,18 +72,8 @@ impl Arena {
 
     /// An agent that runs and has not enrolled.
     pub async fn stranger(&self, program: &str, options: &[&str]) -> AgentProcess {
-        let data_dir = self.world.path().join(program);
-        let mut command = Command::new(binaries::folder().join(program));
-        command.arg("--data-dir").arg(&data_dir).arg("--ca-file").arg(self.world.path().join("ca.pem"));
-        command.args(["--controller", self.controller.address.as_str(), "--json"]);
-        for unless_said in [["--log", "error"], ["--listen", "127.0.0.1:0"]] {
-            if !options.contains(&unless_said[0]) {
-                command.args(unless_said);
-            }
-        }
-        command.args(options).current_dir(self.world.path()).env("TMPDIR", self.world.path());
         let log = self.world.path().join(format!("{program}.log"));
-        let (child, mut repl) = spawn(command, &log);
+        let (child, mut repl) = spawn(self.command(program, options), &log);
         let detail = repl.notice("listening").await;
         let text = |field: &str| detail[field].as_str().unwrap();
         let (id, address) = (text("agent_id").parse().unwrap(), text("address").parse().unwrap());
@@ -95,7 +86,33 @@ impl Arena {
             }
         })
         .await;
+        let data_dir = self.world.path().join(program);
         AgentProcess { repl, id, address, socket, data_dir, certificate: None, child }
+    }
+
+    /// What an agent says that does not start.
+    pub async fn refused(&self, program: &str, options: &[&str]) -> String {
+        let mut command = self.command(program, options);
+        let output = soon("the end", command.stdin(Stdio::null()).output()).await.unwrap();
+        assert!(!output.status.success());
+        [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap()).concat()
+    }
+
+    fn command(&self, program: &str, options: &[&str]) -> Command {
+        let mut command = Command::new(binaries::folder().join(program));
+        command
+            .arg("--data-dir")
+            .arg(self.world.path().join(program))
+            .arg("--ca-file")
+            .arg(self.world.path().join("ca.pem"));
+        command.args(["--controller", self.controller.address.as_str(), "--json"]);
+        for unless_said in [["--log", "error"], ["--listen", "127.0.0.1:0"]] {
+            if !options.contains(&unless_said[0]) {
+                command.args(unless_said);
+            }
+        }
+        command.args(options).current_dir(self.world.path()).env("TMPDIR", self.world.path());
+        command
     }
 }
 
@@ -112,7 +129,7 @@ impl AgentProcess {
         line["result"].take()
     }
 
-    /// Types a command, which must fail; the error's code.
+    /// Types a command, which must fail and thereby ends the agent, as it ends a script; the error's code.
     pub async fn fails(&mut self, command: &str) -> String {
         let line = self.run(command).await;
         assert_eq!(line["ok"], false, "{line}");

@@ -8,7 +8,9 @@
 
 mod exchange;
 mod frames;
+mod peers;
 mod requests;
+mod secrets;
 
 use a2a_core::session::Session;
 use a2a_test::arena::{AgentProcess, Arena};

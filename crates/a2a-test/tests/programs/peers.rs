@@ -1,0 +1,119 @@
+//! Who a peer is: itself, somebody else, somebody with a stolen key, a man between.
+
+use std::time::Duration;
+
+use a2a_core::crypto::kx::Suite;
+use a2a_core::crypto::provider::available;
+use a2a_core::crypto::signature::{self, SignatureLabel};
+use a2a_core::handshake::messages::Request;
+use a2a_core::handshake::transcript::Transcript;
+use a2a_test::arena::Arena;
+use a2a_test::keys;
+use a2a_test::mallory::{Mallory, REQUEST, Target};
+use a2a_test::man::Man;
+use a2a_test::raw::Reply;
+use a2a_test::world::Certified;
+
+use super::agent_and_mallory;
+
+/// Under its own name, and under another name with its own key.
+#[tokio::test]
+async fn t06_an_agent_has_no_session_with_itself() {
+    let arena = Arena::start().await;
+    keys::put_secret(&arena.world.path().join("helper"), "identity.key", &keys::pkcs8("helper"));
+    let mut helper = arena.agent("helper", &["--accept", "all"]).await;
+    let mut mallory = Mallory::join(&arena.world).await;
+    for (name, key_name) in [("helper", "mallory"), ("another", "helper")] {
+        mallory.credential = arena.world.certify(&Certified {
+            agent_id: &format!("{name}_agent_001").parse().unwrap(),
+            key_name,
+            address: &mallory.server.address,
+            tls_spki_sha256: mallory.server.tls_key.spki_sha256(),
+            suites: &Suite::ALL,
+            life: Duration::from_hours(1),
+        });
+        // An honest initiator makes no such request.
+        let honest = Mallory::join(&arena.world).await.request(&helper.verified(&arena.world)).message;
+        let own = mallory.credential.certificate();
+        let mut request = Request {
+            agent_id: own.agent_id().clone(),
+            certificate: own.certificate().clone(),
+            address: own.address().clone(),
+            ..honest
+        };
+        let mut transcript = Transcript::new();
+        transcript.absorb_message(&request);
+        request.signature = mallory.sign(SignatureLabel::Request, &transcript);
+        let refused = mallory.post(&helper, REQUEST, &request).await;
+        assert_eq!(refused.refusal(), (400, "self_peer".into()), "{name}");
+    }
+    assert_eq!(
+        helper.fails(&format!("request {} {}", helper.address.clone(), helper.id.clone())).await,
+        "self_peer"
+    );
+}
+
+/// A man takes the hybrid suites out of the offer.
+#[tokio::test]
+async fn t13_an_offer_that_was_changed_on_its_way_is_refused() {
+    let (arena, helper, mallory) = agent_and_mallory("helper").await;
+    let mut request = mallory.request(&helper.verified(&arena.world)).message;
+    request.suites = vec![Suite::Modp2048];
+    let refused = mallory.post(&helper, REQUEST, &request).await;
+    assert_eq!(refused.refusal(), (401, "handshake_failed".into()));
+}
+
+/// Everything that the controller has ever signed for another use.
+#[tokio::test]
+async fn t17_what_is_signed_for_another_use_certifies_nobody() {
+    let (arena, helper, mallory) = agent_and_mallory("helper").await;
+    let key = keys::signing_key("controller", available()[0]);
+    for label in [SignatureLabel::Enrolment, SignatureLabel::Request, SignatureLabel::Accept] {
+        let request = mallory.request_with(&helper.verified(&arena.world), |request| {
+            let certified = request.certificate.certified_message().unwrap();
+            request.certificate.controller_signature =
+                signature::sign(key.as_ref(), label, &certified).unwrap();
+        });
+        let refused = mallory.post(&helper, REQUEST, &request).await;
+        assert_eq!(refused.refusal(), (401, "handshake_failed".into()), "{label:?}");
+    }
+    mallory.agree(&arena.world, &helper).await;
+}
+
+/// Whoever has the traveller's key can say anything as the traveller, and nothing to it as the helper: though the thief
+/// stands inside TLS and shows the helper's certificate.
+#[tokio::test]
+async fn t28_the_thief_of_a_key_plays_nobody_to_its_owner() {
+    let (arena, man) = (Arena::start().await, Man::start().await);
+    let file = |program: &str| arena.world.path().join(program);
+    keys::put_secret(&file("helper"), "tls.key", &man.tls_key.key_pair().serialize_der());
+    keys::put_secret(&file("traveller"), "identity.key", &keys::pkcs8("stolen"));
+    let helper = arena.agent("helper", &["--accept", "all", "--address", man.address.as_str()]).await;
+    let mut traveller = arena.agent("traveller", &[]).await;
+    let thief = Mallory::join_as(&arena.world, "thief", "stolen").await;
+    let shown = helper.verified(&arena.world);
+    man.pass_on_to(helper.socket);
+    man.on_call(move |call| {
+        let request: Request = (call.path == REQUEST).then(|| serde_json::from_slice(&call.body).unwrap())?;
+        let (accepted, _) = thief.accept_with(&request, |acceptance| {
+            acceptance.agent_id = shown.agent_id().clone();
+            acceptance.certificate = shown.certificate().clone();
+        });
+        Some(Reply::json(200, &accepted))
+    });
+    let ask = format!("request {} {}", man.address, helper.id);
+    assert_eq!(traveller.fails(&ask).await, "handshake_failed");
+}
+
+/// A man with a TLS key of his own gets to see one fetch of a certificate, which is public.
+#[tokio::test]
+async fn t36_a_man_with_another_tls_key_is_told_nothing() {
+    let (arena, man) = (Arena::start().await, Man::start().await);
+    let helper = arena.agent("helper", &["--accept", "all", "--address", man.address.as_str()]).await;
+    let mut traveller = arena.agent("traveller", &[]).await;
+    man.pass_on_to(helper.socket);
+    let ask = format!("request {} {}", man.address, helper.id);
+    assert_eq!(traveller.fails(&ask).await, "peer_unreachable");
+    let passed: Vec<_> = man.passed().into_iter().map(|(call, _)| call.path).collect();
+    assert_eq!(passed, ["/agent/certificate"]);
+}
