@@ -9,12 +9,35 @@ use a2a_core::handshake::messages::Request;
 use a2a_core::handshake::transcript::Transcript;
 use a2a_test::arena::Arena;
 use a2a_test::keys;
-use a2a_test::mallory::{Mallory, REQUEST, Target};
+use a2a_test::mallory::{Mallory, REQUEST, SEND, Target};
 use a2a_test::man::Man;
-use a2a_test::raw::Reply;
+use a2a_test::raw::{Raw, Reply};
 use a2a_test::world::Certified;
 
 use super::agent_and_mallory;
+
+/// A man inside TLS sends the traveller's frames back to it.
+#[tokio::test]
+async fn t05_a_frame_sent_back_to_its_sender_is_refused() {
+    let (arena, man) = (Arena::start().await, Man::start().await);
+    keys::put_secret(&arena.world.path().join("helper"), "tls.key", &man.tls_key.key_pair().serialize_der());
+    let mut helper = arena.agent("helper", &["--accept", "all", "--address", man.address.as_str()]).await;
+    let mut traveller = arena.agent("traveller", &[]).await;
+    man.pass_on_to(helper.socket);
+    let session = traveller.done(&format!("request {} {}", man.address, helper.id)).await;
+    let id = session["session_id"].as_str().unwrap();
+    traveller.done(&format!("keyexchange {id}")).await;
+    for text in ["one", "two"] {
+        traveller.done(&format!("send {id} {text}")).await;
+    }
+    // The helper has sent one frame, with the keys' confirmation: the number of the second one here is what the traveller awaits.
+    let (sent, _) = man.passed_to(SEND).pop().unwrap();
+    let reply = Raw::default().post_bytes(traveller.socket, SEND, &sent.content_type, sent.body).await;
+    assert_eq!(reply.refusal(), (401, "bad_frame".into()));
+    traveller.hears_nothing().await;
+    helper.done(&format!("send {id} three")).await;
+    traveller.hears("three").await;
+}
 
 /// Under its own name, and under another name with its own key.
 #[tokio::test]
