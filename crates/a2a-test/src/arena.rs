@@ -1,5 +1,5 @@
 //! Real processes: a controller and agents that are typed to in JSON, in a throw-away directory, at the system's time. Their
-//! programs are those that [`binaries`](crate::binaries) finds.
+//! programs are those that [`binaries`] finds.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

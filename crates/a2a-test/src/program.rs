@@ -139,6 +139,7 @@ impl ControllerProcess {
 
 /// Starts a program that is typed to and says everything in JSON; its log goes into a file. Dropped, it is killed.
 pub(crate) fn spawn(mut command: Command, log: &Path) -> (Child, Repl) {
+    std::fs::create_dir_all(log.parent().unwrap()).unwrap();
     let log = File::options().create(true).append(true).open(log).unwrap();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
