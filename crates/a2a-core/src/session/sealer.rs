@@ -78,7 +78,7 @@ impl Sealer {
         Ok(Frame { session_id: self.session_id, epoch, seq, frame_type, ciphertext: payload.into() })
     }
 
-    /// As [`Sealer::seal`], behind the frames in `body`, which [`begin_frames`](super::frame::begin_frames) has begun: for
+    /// As [`Sealer::seal`], behind the frames in `body`, which [`begin_frames`] has begun: for
     /// many payloads at once. Returns the frame's sequence number. On an error `body` is as it was.
     pub fn seal_into(
         &mut self,
