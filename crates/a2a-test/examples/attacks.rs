@@ -111,7 +111,7 @@ fn attack(folder: &Path, filter: &str, without: Option<&str>) -> Outcomes {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(workspace()).env("A2A_BIN_DIR", folder);
     command.args(["test", "--locked", "--quiet", "--package", "a2a-test", "--test", "programs", "--"]);
-    command.args(["--format", "pretty"]).args((!filter.is_empty()).then_some(filter));
+    command.args(["--format", "pretty", "--include-ignored"]).args((!filter.is_empty()).then_some(filter));
     if let Some(row) = without {
         // What then never comes is not waited for as patiently.
         command.env("A2A_SABOTAGE", row).env("A2A_PATIENCE", "10");

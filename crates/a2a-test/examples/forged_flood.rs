@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use a2a_core::handshake::messages::KeyExchangeInit;
 use a2a_core::wire::Base64;
-use a2a_test::arena::{AgentProcess, Arena};
+use a2a_test::arena::{AgentProcess, Arena, Resident};
 use a2a_test::mallory::{KEY_EXCHANGE, Mallory, start};
 use a2a_test::raw::{JSON, Raw};
 
@@ -30,7 +30,7 @@ async fn main() {
     let busy = handshakes(&mut traveller, &helper, Duration::from_secs(seconds)).await;
     let (sent, took) = flood.end().await;
     let exponentiations = helper.counter("a2a_exponentiations_total").await - before;
-    let memory = resident_mib(helper.pid());
+    let memory = helper.resident_mib(Resident::AtMost);
 
     let rate = u128::from(sent) * 1000 / took.as_millis();
     let (idle_p99, busy_p99) = (p99(&idle), p99(&busy));
@@ -48,12 +48,10 @@ async fn main() {
 
 /// Honest handshakes one after the other for a while; the seconds that each took.
 async fn handshakes(traveller: &mut AgentProcess, helper: &AgentProcess, time: Duration) -> Vec<f64> {
-    let request = format!("request {} {}", helper.address, helper.id);
     let (began, mut took) = (Instant::now(), Vec::new());
     while began.elapsed() < time {
         let asked = Instant::now();
-        let session = traveller.done(&request).await["session_id"].as_str().unwrap().to_owned();
-        traveller.done(&format!("keyexchange {session}")).await;
+        let session = traveller.connect(helper).await;
         took.push(asked.elapsed().as_secs_f64());
         traveller.done(&format!("close {session}")).await;
     }
@@ -64,13 +62,6 @@ fn p99(took: &[f64]) -> f64 {
     let mut sorted = took.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[sorted.len() * 99 / 100]
-}
-
-/// The most that a process has held.
-fn resident_mib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("this needs Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
 }
 
 /// 2,000 forgeries a second over a few connections.

@@ -2,7 +2,7 @@
 //! programs are those that [`binaries`] finds.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use a2a_core::agent_id::{AgentAddress, AgentId};
@@ -28,6 +28,8 @@ pub struct Arena {
     pub program: ControllerProgram,
     /// The controller.
     pub controller: ControllerProcess,
+    /// What the agents that are started from now on find in their environment.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// An agent in a process of its own. Dropped, it is killed.
@@ -47,6 +49,15 @@ pub struct AgentProcess {
     child: Child,
 }
 
+/// Which of a process's sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resident {
+    /// The present one.
+    Now,
+    /// The largest up to now.
+    AtMost,
+}
+
 impl Arena {
     /// With a controller that serves.
     pub async fn start() -> Self {
@@ -58,22 +69,30 @@ impl Arena {
         let world = World::of_programs();
         let program = ControllerProgram::new(world.path(), options);
         let controller = program.start("127.0.0.1:0").await;
-        Self { world, program, controller }
+        Self { world, program, controller, environment: Vec::new() }
     }
 
     /// An agent that has enrolled and takes requests. `program` is `helper`, `traveller` or `worker`.
     pub async fn agent(&self, program: &str, options: &[&str]) -> AgentProcess {
         let mut agent = self.stranger(program, options).await;
         agent.done("setup").await;
-        let certificate = Raw::default().get(agent.socket, "/agent/certificate").await;
-        agent.certificate = Some(certificate.read_as());
+        agent.fetch_certificate().await;
+        agent
+    }
+
+    /// An agent that has run and enrolled before, with its files.
+    pub async fn agent_again(&self, program: &str, options: &[&str]) -> AgentProcess {
+        let mut agent = self.stranger(program, options).await;
+        agent.fetch_certificate().await;
         agent
     }
 
     /// An agent that runs and has not enrolled.
     pub async fn stranger(&self, program: &str, options: &[&str]) -> AgentProcess {
         let log = self.world.path().join(format!("{program}.log"));
-        let (child, mut repl) = spawn(self.command(program, options), &log);
+        let mut command = self.command(program, options);
+        command.arg("--json");
+        let (child, mut repl) = spawn(command, &log);
         let detail = repl.notice("listening").await;
         let text = |field: &str| detail[field].as_str().unwrap();
         let (id, address) = (text("agent_id").parse().unwrap(), text("address").parse().unwrap());
@@ -93,30 +112,42 @@ impl Arena {
     /// What an agent says that does not start.
     pub async fn refused(&self, program: &str, options: &[&str]) -> String {
         let mut command = self.command(program, options);
+        command.arg("--json");
         let output = soon("the end", command.stdin(Stdio::null()).output()).await.unwrap();
         assert!(!output.status.success());
         [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap()).concat()
     }
 
-    fn command(&self, program: &str, options: &[&str]) -> Command {
+    /// How an agent is started that speaks to a person.
+    pub fn command(&self, program: &str, options: &[&str]) -> Command {
         let mut command = Command::new(binaries::folder().join(program));
         command
-            .arg("--data-dir")
-            .arg(self.world.path().join(program))
-            .arg("--ca-file")
-            .arg(self.world.path().join("ca.pem"));
-        command.args(["--controller", self.controller.address.as_str(), "--json"]);
-        for unless_said in [["--log", "error"], ["--listen", "127.0.0.1:0"]] {
+            .args(["--ca-file", self.world.path().join("ca.pem").to_str().unwrap()])
+            .args(["--controller", self.controller.address.as_str()]);
+        let data_dir = self.world.path().join(program);
+        let data_dir = ["--data-dir", data_dir.to_str().unwrap()];
+        for unless_said in [["--log", "error"], ["--listen", "127.0.0.1:0"], data_dir] {
             if !options.contains(&unless_said[0]) {
                 command.args(unless_said);
             }
         }
         command.args(options).current_dir(self.world.path()).env("TMPDIR", self.world.path());
+        command.envs(self.environment.iter().cloned());
         command
     }
 }
 
 impl AgentProcess {
+    /// The certificate that it shows.
+    pub fn certificate(&self) -> &AgentCertificate {
+        self.certificate.as_ref().expect("it has not enrolled")
+    }
+
+    async fn fetch_certificate(&mut self) {
+        let shown = Raw::default().get(self.socket, "/agent/certificate").await;
+        self.certificate = Some(shown.read_as());
+    }
+
     /// Types a command. The whole line that it answers with.
     pub async fn run(&mut self, command: &str) -> Value {
         soon(command, self.repl.run(command)).await.expect("the agent has ended")
@@ -134,6 +165,14 @@ impl AgentProcess {
         let line = self.run(command).await;
         assert_eq!(line["ok"], false, "{line}");
         line["error"]["code"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks an agent that accepts, and exchanges keys; the session's id.
+    pub async fn connect(&mut self, peer: &Self) -> String {
+        let session = self.done(&format!("request {} {}", peer.address, peer.id)).await;
+        let id = session["session_id"].as_str().unwrap().to_owned();
+        self.done(&format!("keyexchange {id}")).await;
+        id
     }
 
     /// Waits until this text has come.
@@ -168,6 +207,18 @@ impl AgentProcess {
         self.child.id().expect("the agent has ended")
     }
 
+    /// What its process holds in memory now, or has held at most.
+    pub fn resident_mib(&self, when: Resident) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("this needs Linux");
+        let field = match when {
+            Resident::Now => "VmRSS:",
+            Resident::AtMost => "VmHWM:",
+        };
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    }
+
     /// Ends it as a crash does that would leave a core behind.
     pub async fn abort(&mut self) {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
@@ -187,7 +238,22 @@ impl Target for AgentProcess {
     }
 
     fn verified(&self, world: &World) -> VerifiedCertificate {
-        let certificate = self.certificate.clone().expect("it has not enrolled");
+        let certificate = self.certificate().clone();
         world.anchor().verify(available()[0], certificate, None, world.clock.now()).unwrap()
+    }
+}
+
+/// Copies a program's directory, as a backup or a snapshot of the machine does.
+pub fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let there = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_files(&entry.path(), &there);
+        } else {
+            std::fs::copy(entry.path(), there).unwrap();
+        }
     }
 }

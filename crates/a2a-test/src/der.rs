@@ -1,4 +1,4 @@
-//! Diffie-Hellman shares as DER, good and bad, written out by hand.
+//! Public keys and Diffie-Hellman shares as DER, good and bad, written out by hand.
 
 /// DER `SubjectPublicKeyInfo` of PKCS #3, section 6.2 of the protocol, written out by hand.
 pub fn modp_share(prime: &[u8], generator: u8, value: &[u8]) -> Vec<u8> {
@@ -7,6 +7,13 @@ pub fn modp_share(prime: &[u8], generator: u8, value: &[u8]) -> Vec<u8> {
     let algorithm = der(0x30, &[OID.to_vec(), parameters].concat());
     let key = der(0x03, &[vec![0], integer(value)].concat());
     der(0x30, &[algorithm, key].concat())
+}
+
+/// DER `SubjectPublicKeyInfo` of an RSA key (RFC 3279, section 2.3.1).
+pub fn rsa_public_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
+    const ALGORITHM: [u8; 13] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0];
+    let key = der(0x30, &[integer(modulus), integer(exponent)].concat());
+    der(0x30, &[der(0x30, &ALGORITHM), der(0x03, &[vec![0], key].concat())].concat())
 }
 
 fn integer(value: &[u8]) -> Vec<u8> {

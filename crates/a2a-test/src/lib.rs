@@ -17,6 +17,8 @@ pub mod mallory;
 pub mod man;
 pub mod puppet;
 pub mod raw;
+pub mod relay;
+pub mod rsa_by_hand;
 
 pub mod arena;
 pub mod binaries;

@@ -44,7 +44,7 @@ pub struct Repl {
 impl Repl {
     /// Types a command. Its line of JSON; `None` if the controller is gone before it has answered.
     pub async fn run(&mut self, command: &str) -> Option<Value> {
-        self.stdin.write_all(format!("{command}\n").as_bytes()).await.ok()?;
+        self.begin(command).await.ok()?;
         while let Some(line) = self.lines.recv().await {
             if line.get("command").is_some() {
                 return Some(line);
@@ -52,6 +52,11 @@ impl Repl {
             self.notices.push_back(line);
         }
         None
+    }
+
+    /// Types a command, and does not wait for its answer.
+    pub async fn begin(&mut self, command: &str) -> std::io::Result<()> {
+        self.stdin.write_all(format!("{command}\n").as_bytes()).await
     }
 
     /// Waits for the next notice of this kind, and skips the others. Its detail.

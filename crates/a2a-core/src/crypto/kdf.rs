@@ -65,14 +65,10 @@ impl Secret {
     /// `u16 length || u8 len || "a2a/1 " label || u8 len || context`.
     pub(crate) fn expand(&self, label: KdfLabel, context: &[u8], out: &mut [u8]) {
         let label = label.as_str();
-        let info_len = 2 + 1 + PREFIX.len() + label.len() + 1 + context.len();
-        let mut info = Vec::with_capacity(info_len);
-        info.extend_from_slice(&u16::try_from(out.len()).expect("outputs are 12 or 32 bytes").to_be_bytes());
-        info.push(u8::try_from(PREFIX.len() + label.len()).expect("labels are short"));
-        info.extend_from_slice(PREFIX);
-        info.extend_from_slice(label.as_bytes());
-        info.push(u8::try_from(context.len()).expect("contexts are empty or one hash"));
-        info.extend_from_slice(context);
+        let length = u16::try_from(out.len()).expect("outputs are 12 or 32 bytes").to_be_bytes();
+        let label_len = u8::try_from(PREFIX.len() + label.len()).expect("labels are short");
+        let context_len = u8::try_from(context.len()).expect("contexts are empty or one hash");
+        let info = [&length, &[label_len][..], PREFIX, label.as_bytes(), &[context_len], context].concat();
         Hkdf::<Sha256>::from_prk(&self.0)
             .expect("a secret is as long as the hash")
             .expand(&info, out)

@@ -2,6 +2,7 @@
 //!
 //! Which routes there are and what they do, an agent and the controller decide. This module knows neither.
 
+mod connections;
 mod error;
 mod extract;
 mod limits;

@@ -112,7 +112,7 @@ fn refusal(code: &'static str, error: &str, left: Duration) -> ApiError {
 }
 
 /// What counts as one source: an IPv4 address, or an IPv6 network of 64 bits, since that is what one customer has.
-fn network(source: IpAddr) -> IpAddr {
+pub(super) fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         address @ IpAddr::V4(_) => address,

@@ -1,18 +1,18 @@
 //! Binding, serving and ending. A server is bound before anything else happens, so its address is known and whoever
 //! is told of it finds it open.
 
-use std::future::{Future, Ready, ready};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
-use axum_server::accept::Accept;
 use axum_server::tls_rustls::RustlsAcceptor;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use super::Operations;
+use super::connections::Connections;
 use super::limits::limits;
 use crate::error::NodeError;
 use crate::tls::ServerTls;
@@ -52,7 +52,7 @@ impl BoundServer {
         Self { operations: Some(operations), ..self }
     }
 
-    /// The same, with room for so many connections at a time.
+    /// The same, with room for so many connections at a time, of which one source may have half.
     #[must_use]
     pub fn with_room(self, max_connections: usize) -> Self {
         Self { max_connections, ..self }
@@ -68,7 +68,7 @@ impl BoundServer {
         let handle = Handle::new();
         let acceptor = RustlsAcceptor::new(self.tls.rustls())
             .handshake_timeout(HEADER_TIMEOUT)
-            .acceptor(Capped { handle: handle.clone(), limit: self.max_connections });
+            .acceptor(Connections::new(self.max_connections));
         let mut server = axum_server::Server::<SocketAddr>::from_listener(self.listener)
             .acceptor(acceptor)
             .handle(handle.clone())
@@ -94,26 +94,6 @@ impl BoundServer {
             }
         }
         .map_err(|error| NodeError::Environment(format!("the server on {} failed: {error}", self.local_addr)))
-    }
-}
-
-/// Turns away connections over a limit, and sends small answers at once (`TCP_NODELAY`).
-#[derive(Debug, Clone)]
-struct Capped {
-    handle: Handle<SocketAddr>,
-    limit: usize,
-}
-
-impl<S> Accept<TcpStream, S> for Capped {
-    type Stream = TcpStream;
-    type Service = S;
-    type Future = Ready<io::Result<(TcpStream, S)>>;
-
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        if self.handle.connection_count() > self.limit {
-            return ready(Err(io::Error::other("too many connections")));
-        }
-        ready(stream.set_nodelay(true).map(|()| (stream, service)))
     }
 }
 
@@ -156,6 +136,7 @@ mod tests {
     use rustls::pki_types::ServerName;
     use rustls::{ClientConnection, StreamOwned};
     use tokio::io::AsyncReadExt;
+    use tokio::net::TcpStream;
     use tokio::sync::Notify;
 
     use super::super::read_body;

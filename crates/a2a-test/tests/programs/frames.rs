@@ -1,9 +1,18 @@
 //! What is sent over a session.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, decode_frames};
 use a2a_core::session::{Ack, CloseReason, Frame, FrameType, Session};
-use a2a_core::wire::Base64;
+use a2a_core::wire::{Base64, MAX_SEND_BODY};
 use a2a_node::clock::Clock;
+use a2a_test::arena::{AgentProcess, Arena, copy_files};
+use a2a_test::keys;
 use a2a_test::mallory::{CLOSE, SEND};
+use a2a_test::man::{Call, Man};
+use a2a_test::raw::Reply;
+use serde_json::json;
 
 use super::helper_in_session;
 
@@ -15,6 +24,55 @@ fn flipped(ciphertext: &Base64, at: usize) -> Base64 {
     let mut bytes = ciphertext.as_bytes().to_vec();
     bytes[at] ^= 1;
     bytes.into()
+}
+
+/// A man loses answers, the sender is killed in the middle and begins again, and a copy of its files runs as well: no number of
+/// a key stands for two frames.
+#[tokio::test]
+async fn t07_no_number_is_used_twice() {
+    let (arena, man) = (Arena::start().await, Man::start().await);
+    keys::put_secret(&arena.world.path().join("helper"), "tls.key", &man.tls_key.key_pair().serialize_der());
+    let helper = arena.agent("helper", &["--accept", "all", "--address", man.address.as_str()]).await;
+    man.pass_on_to(helper.socket);
+    let lost = AtomicUsize::new(0);
+    man.on_reply(move |call, reply| {
+        if call.path == SEND && lost.fetch_add(1, Ordering::SeqCst) % 3 == 1 {
+            *reply = Reply::lost();
+        }
+    });
+    let talk = async |traveller: &mut AgentProcess| {
+        assert_eq!(traveller.done("sessions").await, json!([]), "keys have come from a file");
+        let id = traveller.connect(&helper).await;
+        for number in 0..6 {
+            traveller.done(&format!("send {id} {number}")).await;
+        }
+        traveller.repl.begin(&format!("send {id} cut off")).await.unwrap();
+    };
+    let mut traveller = arena.agent("traveller", &[]).await;
+    talk(&mut traveller).await;
+    let copy = arena.world.path().join("copy");
+    copy_files(&arena.world.path().join("traveller"), &copy);
+    talk(&mut arena.agent("traveller", &["--data-dir", copy.to_str().unwrap()]).await).await;
+    traveller.kill().await;
+    talk(&mut arena.agent("traveller", &[]).await).await;
+    let mut frames: HashMap<_, Base64> = HashMap::new();
+    let mut repeated = 0;
+    for (call, _) in man.passed_to(SEND) {
+        for frame in read_frames(&call) {
+            let id = (frame.session_id, frame.epoch, frame.seq);
+            let known = frames.entry(id).or_insert_with(|| frame.ciphertext.clone());
+            assert_eq!(*known, frame.ciphertext, "{id:?}");
+            repeated += 1;
+        }
+    }
+    assert!(repeated > frames.len(), "nothing was sent again");
+}
+
+fn read_frames(call: &Call) -> Vec<Frame> {
+    if call.content_type == FRAMES_MEDIA_TYPE {
+        return decode_frames(&call.body).unwrap();
+    }
+    vec![Frame::from_json(&call.body, MAX_SEND_BODY).unwrap()]
 }
 
 #[tokio::test]

@@ -6,11 +6,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod clocks;
 mod exchange;
 mod frames;
+mod keys;
+mod lists;
 mod peers;
 mod requests;
 mod secrets;
+mod texts;
 
 use a2a_core::session::Session;
 use a2a_test::arena::{AgentProcess, Arena};

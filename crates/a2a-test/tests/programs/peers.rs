@@ -12,9 +12,31 @@ use a2a_test::keys;
 use a2a_test::mallory::{Mallory, REQUEST, SEND, Target};
 use a2a_test::man::Man;
 use a2a_test::raw::{Raw, Reply};
+use a2a_test::relay::{Manner, Relay};
 use a2a_test::world::Certified;
 
 use super::agent_and_mallory;
+
+/// Mallory passes on to the helper what the traveller says to her, and back.
+#[tokio::test]
+async fn t01_a_share_passed_on_under_another_name_gives_no_session() {
+    for manner in [Manner::AsItIs, Manner::SignedAnew] {
+        let (arena, mut helper, mallory) = agent_and_mallory("helper").await;
+        let relay = Relay::start(&arena.world, &mallory, &helper, manner).await;
+        let mut traveller = arena.agent("traveller", &[]).await;
+        let asked =
+            format!("request {} {}", mallory.server.address, mallory.credential.certificate().agent_id());
+        let session = traveller.done(&asked).await;
+        let keys = format!("keyexchange {}", session["session_id"].as_str().unwrap());
+        let code = traveller.fails(&keys).await;
+        if manner == Manner::AsItIs {
+            assert_eq!(relay.said().refusal(), (401, "handshake_failed".into()));
+        } else {
+            assert_eq!(code, "handshake_failed");
+        }
+        assert_eq!(helper.sessions("established").await, 0);
+    }
+}
 
 /// A man inside TLS sends the traveller's frames back to it.
 #[tokio::test]
@@ -24,9 +46,7 @@ async fn t05_a_frame_sent_back_to_its_sender_is_refused() {
     let mut helper = arena.agent("helper", &["--accept", "all", "--address", man.address.as_str()]).await;
     let mut traveller = arena.agent("traveller", &[]).await;
     man.pass_on_to(helper.socket);
-    let session = traveller.done(&format!("request {} {}", man.address, helper.id)).await;
-    let id = session["session_id"].as_str().unwrap();
-    traveller.done(&format!("keyexchange {id}")).await;
+    let id = traveller.connect(&helper).await;
     for text in ["one", "two"] {
         traveller.done(&format!("send {id} {text}")).await;
     }
