@@ -66,7 +66,11 @@ impl Arena {
 
     /// The same, with further options.
     pub async fn start_with(options: &[&str]) -> Self {
-        let world = World::of_programs();
+        Self::start_in(World::of_programs(), options).await
+    }
+
+    /// The same, in a world that is there already.
+    pub async fn start_in(world: World, options: &[&str]) -> Self {
         let program = ControllerProgram::new(world.path(), options);
         let controller = program.start("127.0.0.1:0").await;
         Self { world, program, controller, environment: Vec::new() }

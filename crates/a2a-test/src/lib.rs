@@ -24,6 +24,7 @@ pub mod arena;
 pub mod binaries;
 pub mod der;
 pub mod enrollee;
+pub mod faketime;
 pub mod postgres;
 pub mod program;
 

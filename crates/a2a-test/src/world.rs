@@ -67,7 +67,7 @@ impl World {
     }
 
     /// A world in which a program is the controller, with the key that is put there for it.
-    pub(crate) fn of_programs() -> Self {
+    pub fn of_programs() -> Self {
         Self::without_controller("controller", Clock::System, |_| {})
     }
 

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::fs::{self, File};
+use std::future::ready;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -58,6 +59,8 @@ pub(super) async fn open(database: &Database) -> Result<(AnyPool, &'static Diale
         .after_connect(|connection, _| {
             Box::pin(async { connection.execute(dialect.session).await.map(|_| ()) })
         })
+        // Where the disk is full, SQLite has ended the change by itself: such a connection can begin no other.
+        .before_acquire(|connection, _| Box::pin(ready(Ok(!connection.is_in_transaction()))))
         .connect_lazy_with(options);
     Ok((pool, dialect))
 }

@@ -213,3 +213,16 @@ async fn keys_follow_one_another(ground: Ground) {
     let keys: Vec<_> = steps.iter().map(|step| step.key.key_id()).collect();
     assert_eq!(keys, [public_key("two").key_id(), public_key("three").key_id()]);
 }
+
+/// Where the disk is full, SQLite undoes a change by itself, and the driver does not know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_sqlite_has_undone_leaves_no_connection_that_cannot_begin() {
+    let ground = Ground::sqlite();
+    let store = ground.store().await;
+    let mut undone = store.begin().await.unwrap();
+    undone.connection().execute("ROLLBACK").await.unwrap();
+    undone.commit().await.unwrap_err();
+    for _ in 0..9 {
+        store.begin().await.unwrap().commit().await.unwrap();
+    }
+}
