@@ -93,14 +93,7 @@ impl Arena {
 
     /// An agent that runs and has not enrolled.
     pub async fn stranger(&self, program: &str, options: &[&str]) -> AgentProcess {
-        let log = self.world.path().join(format!("{program}.log"));
-        let mut command = self.command(program, options);
-        command.arg("--json");
-        let (child, mut repl) = spawn(command, &log);
-        let detail = repl.notice("listening").await;
-        let text = |field: &str| detail[field].as_str().unwrap();
-        let (id, address) = (text("agent_id").parse().unwrap(), text("address").parse().unwrap());
-        let socket = text("listen").parse().unwrap();
+        let agent = self.just_started(program, options).await;
         // It takes no requests from the second in which it started, and this clock cannot be moved.
         let started = self.world.clock.now();
         soon("the next second", async {
@@ -109,7 +102,21 @@ impl Arena {
             }
         })
         .await;
-        let data_dir = self.world.path().join(program);
+        agent
+    }
+
+    /// An agent that has this moment begun to listen. `--data-dir` among the options says that it has files of its own, or
+    /// has them back.
+    pub async fn just_started(&self, program: &str, options: &[&str]) -> AgentProcess {
+        let log = self.world.path().join(format!("{program}.log"));
+        let mut command = self.command(program, options);
+        command.arg("--json");
+        let (child, mut repl) = spawn(command, &log);
+        let detail = repl.notice("listening").await;
+        let text = |field: &str| detail[field].as_str().unwrap();
+        let (id, address) = (text("agent_id").parse().unwrap(), text("address").parse().unwrap());
+        let socket = text("listen").parse().unwrap();
+        let data_dir = self.data_dir(program, options);
         AgentProcess { repl, id, address, socket, data_dir, certificate: None, child }
     }
 
@@ -128,8 +135,8 @@ impl Arena {
         command
             .args(["--ca-file", self.world.path().join("ca.pem").to_str().unwrap()])
             .args(["--controller", self.controller.address.as_str()]);
-        let data_dir = self.world.path().join(program);
-        let data_dir = ["--data-dir", data_dir.to_str().unwrap()];
+        let data_dir = self.data_dir(program, options);
+        let data_dir = [DATA_DIR, data_dir.to_str().unwrap()];
         for unless_said in [["--log", "error"], ["--listen", "127.0.0.1:0"], data_dir] {
             if !options.contains(&unless_said[0]) {
                 command.args(unless_said);
@@ -139,7 +146,14 @@ impl Arena {
         command.envs(self.environment.iter().cloned());
         command
     }
+
+    fn data_dir(&self, program: &str, options: &[&str]) -> PathBuf {
+        let told = options.iter().skip_while(|option| **option != DATA_DIR).nth(1);
+        told.map_or_else(|| self.world.path().join(program), PathBuf::from)
+    }
 }
+
+const DATA_DIR: &str = "--data-dir";
 
 impl AgentProcess {
     /// The certificate that it shows.
@@ -233,6 +247,15 @@ impl AgentProcess {
     /// kill -9.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    /// Kills it, while somebody else may be waiting for what it says.
+    pub fn killer(&self) -> impl FnOnce() + use<> {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        move || {
+            // Nobody else has this number before the process has been waited for. It may have ended by itself.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
     }
 }
 

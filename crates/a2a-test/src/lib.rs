@@ -28,6 +28,12 @@ pub mod faketime;
 pub mod postgres;
 pub mod program;
 
+pub mod chance;
+pub mod ledger;
+pub mod mischief;
+pub mod pair;
+pub mod rough;
+
 use std::future::Future;
 use std::sync::LazyLock;
 use std::time::Duration;

@@ -75,6 +75,24 @@ impl Repl {
         .await
     }
 
+    /// What has come by itself and has been read, without asking the program, which may have ended.
+    pub fn told(&mut self) -> Vec<Value> {
+        let mut told: Vec<_> = self.notices.drain(..).collect();
+        while let Ok(line) = self.lines.try_recv() {
+            told.push(line);
+        }
+        told
+    }
+
+    /// Waits until the program has closed its output, as it does at its end. All that it had still told.
+    pub async fn last_words(&mut self) -> Vec<Value> {
+        let mut told: Vec<_> = self.notices.drain(..).collect();
+        while let Some(line) = self.lines.recv().await {
+            told.push(line);
+        }
+        told
+    }
+
     /// What it has told by itself up to now, and nobody has asked for.
     pub async fn notices(&mut self) -> Vec<Value> {
         self.run("status").await.expect("the program has ended");

@@ -54,6 +54,22 @@ impl Raw {
         Reply::read(request.body(body).send().await.unwrap()).await
     }
 
+    /// Sends bytes, or fetches if there are none, when nobody may be there; `None` if there is no answer.
+    pub async fn attempt(
+        &self,
+        to: SocketAddr,
+        path: &str,
+        content_type: &str,
+        body: Option<Vec<u8>>,
+    ) -> Option<Reply> {
+        let url = format!("https://{to}{path}");
+        let request = match body {
+            Some(body) => self.0.post(url).header("content-type", content_type).body(body),
+            None => self.0.get(url),
+        };
+        Reply::try_read(request.send().await.ok()?).await
+    }
+
     /// Fetches.
     pub async fn get(&self, from: SocketAddr, path: &str) -> Reply {
         Reply::read(self.0.get(format!("https://{from}{path}")).send().await.unwrap()).await
@@ -78,12 +94,16 @@ impl Reply {
     }
 
     async fn read(response: reqwest::Response) -> Self {
+        Self::try_read(response).await.unwrap()
+    }
+
+    async fn try_read(response: reqwest::Response) -> Option<Self> {
         let content_type = response.headers().get("content-type");
-        Self {
+        Some(Self {
             status: response.status().as_u16(),
             content_type: content_type.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default(),
-            body: response.bytes().await.unwrap().to_vec(),
-        }
+            body: response.bytes().await.ok()?.to_vec(),
+        })
     }
 
     /// What it says, if it is a success.
