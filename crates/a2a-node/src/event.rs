@@ -35,6 +35,8 @@ pub enum Event {
     SessionEstablished(SessionReport),
     /// Messages have arrived in one body, verified and in order; at least one.
     MessagesReceived(Vec<ReceivedMessage>),
+    /// Everything before has been told, once this has been dropped: asked by whoever acknowledges messages.
+    Told(oneshot::Sender<()>),
     /// A session has ended on the peer's word, by time-out or by failure; its keys are gone.
     SessionClosed(ClosedReport),
     /// This agent's certificate has been renewed.

@@ -1,6 +1,5 @@
 //! Agents are killed at random points while they talk, and talk over a network that breaks: nothing is delivered twice, out
-//! of order or unsaid, and everybody comes back without help. What `send` calls delivered is printed at the other side, with one
-//! exception, which is counted: an agent acknowledges what it has taken, and may be killed before it has printed that.
+//! of order or unsaid, what `send` calls delivered has been printed at the other side, and everybody comes back without help.
 //!
 //! Run by `scripts/evidence/faults`, which builds the programs first; `A2A_BIN_DIR` is where they are. Takes
 //! `killed [CONVERSATIONS]` or `network [MESSAGES]`.

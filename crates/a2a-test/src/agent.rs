@@ -96,6 +96,8 @@ impl Agent {
             clock: settings.clock.clone(),
             provider: settings.provider,
             rekey_policy: settings.policy,
+            // Tests look at events when they come to it.
+            told_first: false,
         };
         let character = Arc::new(Character { answers: settings.answers });
         let running = AgentNode::start(character, settings.config.clone(), environment, sender).await?;

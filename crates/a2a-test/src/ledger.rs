@@ -6,7 +6,6 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use a2a_node::event::EVENT_QUEUE;
 use serde_json::Value;
 
 /// The book of one direction. Clones are the same book: the one who speaks and the one who hears write into it.
@@ -48,9 +47,7 @@ pub struct Figures {
     pub delivered: usize,
     /// Those that came out though `send` could not say so.
     pub unknowingly: usize,
-    /// Acknowledged, and cut off: the one who hears was killed before it had printed them.
-    pub cut_off: usize,
-    /// Acknowledged, and not come out, without such an excuse: must be 0.
+    /// Acknowledged, and not come out: must be 0.
     pub vanished: usize,
     /// Come out twice: must be 0.
     pub duplicates: usize,
@@ -100,31 +97,16 @@ impl Ledger {
         self.lock().owed
     }
 
-    /// The one who hears has been killed, and all that it has ever printed has been read. What it had taken and not printed
-    /// yet is cut off: no more than may wait to be printed.
-    pub fn hearer_was_killed(&self) {
-        self.never_comes(EVENT_QUEUE);
-    }
-
-    /// The one who hears has ended by itself: what is owed now has vanished.
-    pub fn hearer_has_ended(&self) {
-        self.never_comes(0);
-    }
-
-    fn never_comes(&self, excused: usize) {
+    /// The one who hears has ended, and all that it has ever printed has been read: what is owed now has vanished.
+    pub fn hearer_is_gone(&self) {
         let mut book = self.lock();
         let Book { said, figures, flaws, owed, .. } = &mut *book;
-        let is_excused = *owed <= excused;
         let lost = said.iter_mut().enumerate().filter(|(_, said)| said.acknowledged && !said.heard);
         for (index, said) in lost {
             // It is counted once.
             said.heard = true;
-            if is_excused {
-                figures.cut_off += 1;
-            } else {
-                figures.vanished += 1;
-                flaws.push(format!("{} number {index}: acknowledged and never printed", self.name));
-            }
+            figures.vanished += 1;
+            flaws.push(format!("{} number {index}: acknowledged and never printed", self.name));
         }
         *owed = 0;
     }
@@ -190,7 +172,6 @@ impl AddAssign for Figures {
         self.acknowledged += other.acknowledged;
         self.delivered += other.delivered;
         self.unknowingly += other.unknowingly;
-        self.cut_off += other.cut_off;
         self.vanished += other.vanished;
         self.duplicates += other.duplicates;
         self.out_of_order += other.out_of_order;
@@ -205,8 +186,7 @@ impl fmt::Display for Figures {
         writeln!(f, "  delivered                       {}", self.delivered)?;
         writeln!(f, "  delivered, unacknowledged       {}", self.unknowingly)?;
         writeln!(f, "  lost, unacknowledged            {}", self.lost())?;
-        writeln!(f, "  acknowledged, cut off by a kill {}", self.cut_off)?;
-        writeln!(f, "  acknowledged, vanished          {}", self.vanished)?;
+        writeln!(f, "  acknowledged, never printed     {}", self.vanished)?;
         writeln!(f, "  duplicates                      {}", self.duplicates)?;
         writeln!(f, "  out of order                    {}", self.out_of_order)?;
         write!(f, "  never sent                      {}", self.never_said)
@@ -233,24 +213,11 @@ mod tests {
             heard(&ledger, text);
         }
         ledger.acknowledged(&texts[1]);
-        ledger.hearer_has_ended();
+        ledger.hearer_is_gone();
         let figures = ledger.figures();
         assert_eq!((figures.said, figures.acknowledged, figures.delivered), (4, 2, 3));
         assert_eq!((ledger.owed(), figures.unknowingly, figures.lost()), (0, 1, 1));
         assert!(figures.hold() && ledger.flaws().is_empty());
-    }
-
-    #[test]
-    fn what_a_killed_program_had_not_printed_yet_is_counted_apart() {
-        let ledger = Ledger::new("a");
-        for (count, (cut_off, vanished)) in [(EVENT_QUEUE, (EVENT_QUEUE, 0)), (17, (EVENT_QUEUE, 17))] {
-            for _ in 0..count {
-                ledger.acknowledged(&ledger.say("one"));
-            }
-            ledger.hearer_was_killed();
-            let figures = ledger.figures();
-            assert_eq!((figures.cut_off, figures.vanished, ledger.owed()), (cut_off, vanished, 0));
-        }
     }
 
     #[test]
@@ -263,7 +230,7 @@ mod tests {
         }
         heard(&ledger, "something else");
         ledger.heard(&json!({"session_id": "two", "text": texts[3]}));
-        ledger.hearer_has_ended();
+        ledger.hearer_is_gone();
         let figures = ledger.figures();
         assert_eq!((figures.duplicates, figures.out_of_order), (1, 2));
         assert_eq!((figures.never_said, figures.vanished), (2, 1));

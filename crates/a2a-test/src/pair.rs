@@ -44,8 +44,6 @@ struct Talker {
     says: Ledger,
     hears: Ledger,
     is_down: bool,
-    /// By kill -9, and not by a command that failed.
-    is_killed: bool,
 }
 
 /// Something that the two do together.
@@ -138,9 +136,8 @@ impl Pair {
 
     /// What kills one of them, while they take a step. It counts as down from now on.
     pub fn doom(&mut self, index: usize) -> impl FnOnce() + use<> {
-        let talker = &mut self.talkers[index];
-        (talker.is_down, talker.is_killed) = (true, true);
-        talker.agent.killer()
+        self.talkers[index].is_down = true;
+        self.talkers[index].agent.killer()
     }
 
     /// Starts whoever is down. `gently` lets it end by itself what it has not been killed in; else it is killed.
@@ -192,15 +189,7 @@ impl Talker {
         let address = place.address.iter().flat_map(|address| ["--address", address.as_str()]);
         let options: Vec<_> = own.into_iter().chain(address).map(str::to_owned).collect();
         let agent = arena.agent(program, &words(&options)).await;
-        Self {
-            program,
-            options,
-            agent,
-            says: says.clone(),
-            hears: hears.clone(),
-            is_down: false,
-            is_killed: false,
-        }
+        Self { program, options, agent, says: says.clone(), hears: hears.clone(), is_down: false }
     }
 
     /// Types a command; its result.
@@ -241,16 +230,11 @@ impl Talker {
 
     async fn end(&mut self, gently: bool) {
         if !gently {
-            self.is_killed = true;
             self.agent.kill().await;
         }
         let told = soon("the end of a program", self.agent.repl.last_words()).await;
         self.listen(&told);
-        if self.is_killed {
-            self.hears.hearer_was_killed();
-        } else {
-            self.hears.hearer_has_ended();
-        }
+        self.hears.hearer_is_gone();
         // Waits for it as well.
         self.agent.kill().await;
     }
@@ -258,7 +242,7 @@ impl Talker {
     /// On its files and its port. Says whether it had to enrol.
     async fn start_again(&mut self, arena: &Arena) -> bool {
         self.agent = arena.just_started(self.program, &words(&self.options)).await;
-        (self.is_down, self.is_killed) = (false, false);
+        self.is_down = false;
         let status = self.agent.done("status").await;
         let is_strange = status["certificate_expires_at"].is_null();
         if is_strange {

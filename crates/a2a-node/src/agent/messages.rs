@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use a2a_core::session::{CloseReason, Session};
 use a2a_core::wire::MAX_PLAINTEXT;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::AgentNode;
@@ -195,6 +196,12 @@ impl AgentNode {
         let reply = |message: &ReceivedMessage| self.state.agent.reply(&message.from, &message.text);
         let replies: Vec<_> = answering.iter().filter_map(reply).collect();
         self.tell(Event::MessagesReceived(messages)).await;
+        if self.state.told_first {
+            let (told, is_told) = oneshot::channel();
+            self.tell(Event::Told(told)).await;
+            // It is dropped, not answered.
+            let _ = is_told.await;
+        }
         let Some(channel) = entry.channel.get() else { return };
         for text in replies {
             if let Some(turn) = channel.outbox.push(Outgoing::text(text)).await {

@@ -124,6 +124,7 @@ struct State {
     ephemeral: Ephemeral,
     events: EventSender,
     rekey_policy: RekeyPolicy,
+    told_first: bool,
     started: Instant,
     metrics: Arc<Metrics>,
     /// Of requests from strangers.

@@ -37,6 +37,9 @@ pub struct Environment {
     pub provider: Provider,
     /// How long keys may serve.
     pub rekey_policy: RekeyPolicy,
+    /// Messages are acknowledged when the person's side is done with them, and not already when it may have them: then
+    /// whoever takes the events has to go on taking them.
+    pub told_first: bool,
 }
 
 impl Default for Environment {
@@ -45,6 +48,7 @@ impl Default for Environment {
             clock: Clock::System,
             provider: &a2a_core::crypto::provider::aws_lc::AwsLc,
             rekey_policy: RekeyPolicy::default(),
+            told_first: false,
         }
     }
 }
@@ -70,7 +74,7 @@ impl AgentNode {
         environment: Environment,
         events: EventSender,
     ) -> Result<RunningAgent, NodeError> {
-        let Environment { clock, provider, rekey_policy } = environment;
+        let Environment { clock, provider, rekey_policy, told_first } = environment;
         let dir = DataDir::open(&config.data_dir)?;
         let keys = KeyDir::open(&config.data_dir, config.passphrase.clone())?;
         let opening = move |now| Identity::open(dir, keys, provider, now);
@@ -83,10 +87,7 @@ impl AgentNode {
         let server_tls = ServerTls::new(&identity.tls_key, tls_chain.as_deref().unwrap_or(&self_signed))?;
         let server = Server::bind(config.listen, server_tls.clone()).await?;
         let local_addr = server.local_addr();
-        let address = match &config.address {
-            Some(address) => address.clone(),
-            None => own_address(local_addr)?,
-        };
+        let address = config.address.clone().map_or_else(|| own_address(local_addr), Ok)?;
         lay_aside_misfit(&identity, &config, &address);
 
         let state = State {
@@ -105,6 +106,7 @@ impl AgentNode {
             ephemeral: super::Ephemeral::new(provider),
             events,
             rekey_policy,
+            told_first,
             started: Instant::now(),
             metrics: Arc::new(Metrics::new(NodeKind::Agent)),
             limits: SourceLimits::new(REQUEST_RATE, clock.clone()),

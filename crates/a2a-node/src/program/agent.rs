@@ -32,7 +32,8 @@ async fn live(agent: Arc<dyn Agent>, args: AgentArgs) -> Result<ExitCode, Comman
     let console = open_console(&args.common, &config)?;
     let mut stop = StopSignals::listen(console.is_interactive())?;
     let (sender, events) = mpsc::channel(EVENT_QUEUE);
-    let running = AgentNode::start(agent.clone(), config, Environment::default(), sender).await?;
+    let environment = Environment { told_first: true, ..Environment::default() };
+    let running = AgentNode::start(agent.clone(), config, environment, sender).await?;
 
     let desk = Desk::new(console.clone());
     if headless {
@@ -153,7 +154,8 @@ async fn log(mut events: EventReceiver) {
                 peer = %report.peer_agent_id, session = %report.session_id, cause = ?report.cause, "session closed"
             ),
             // Said where it happened.
-            Event::Renewed(_)
+            Event::Told(_)
+            | Event::Renewed(_)
             | Event::ControllerFollowed(_)
             | Event::Revoked
             | Event::RevocationsStale { .. } => {}

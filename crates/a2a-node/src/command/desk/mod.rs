@@ -188,6 +188,7 @@ impl DeskState {
                 }
                 Some(notices.join("\n"))
             }
+            Event::Told(_) => None,
             Event::SessionClosed(report) => {
                 let notice = screens::closed(&report);
                 self.inbox.closed.push(report);
@@ -220,6 +221,7 @@ fn event_json(event: &Event) -> Vec<serde_json::Value> {
         Event::MessagesReceived(messages) => {
             return messages.iter().map(|message| json!({"event": "message", "detail": message})).collect();
         }
+        Event::Told(_) => return Vec::new(),
         Event::ConsentWanted(request) => json!({"event": "request", "detail": {
             "request_id": request.request_id, "agent_id": request.agent_id, "name": request.name,
             "address": request.address, "key_id": request.key_id, "purpose": request.purpose,
