@@ -1,6 +1,7 @@
 //! What a person is shown.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use a2a_core::session::FrameType;
 use a2a_node::clock::Clock;
@@ -48,7 +49,7 @@ async fn t18_text_that_deceives_the_eye_is_written_out() {
     let sees = async |text: &str| {
         soon(text, async {
             while !std::fs::read_to_string(&screen).unwrap().contains(text) {
-                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         })
         .await;

@@ -273,7 +273,34 @@ mod tests {
     #[test]
     fn the_kem_secret_stands_before_the_classical_one() {
         assert_eq!(*SharedSecret::combine(None, &[2; 256]).0, [2; 256]);
-        assert_eq!(*SharedSecret::combine(Some(&[1; 32]), &[2; 32]).0, [[1; 32], [2; 32]].concat());
+        let both = SharedSecret::combine(Some(&[1; 32]), &[2; 33]);
+        assert_eq!(*both.0, [&[1; 32][..], &[2; 33]].concat());
+        assert_eq!(both.0.capacity(), 65, "it has not grown");
+        assert_eq!(both, SharedSecret::combine(Some(&[1; 32]), &[2; 33]));
+        assert_ne!(both, SharedSecret::combine(Some(&[1; 32]), &[3; 33]));
+    }
+
+    #[test]
+    fn a_share_is_checked_without_keys() {
+        for suite in Suite::ALL {
+            let (_, share) = InitiatorKeys::generate(suite, available()[0]).unwrap().into_parts();
+            share.check(suite).unwrap();
+            let none = InitiatorShare { dh_public_key: vec![1], ..share.clone() };
+            none.check(suite).unwrap_err();
+            let kem_public_key = share.kem_public_key.is_none().then(|| vec![1; 1184]);
+            InitiatorShare { kem_public_key, ..share }.check(suite).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let initiator = InitiatorKeys::generate(Suite::X25519MlKem768, available()[0]).unwrap();
+        let responder = ResponderKeys::generate(Suite::X25519MlKem768, available()[0]).unwrap();
+        assert_eq!(format!("{initiator:?} {responder:?}"), "InitiatorKeys(..) ResponderKeys(..)");
+        let (initiator, share) = initiator.into_parts();
+        let (share, responder) = responder.respond(&share).unwrap();
+        assert_eq!(format!("{initiator:?} {responder:?}"), "InitiatorSecrets(..) ResponderSecrets(..)");
+        assert_eq!(format!("{:?}", initiator.agree(&share).unwrap()), "SharedSecret(..)");
     }
 
     #[test]
