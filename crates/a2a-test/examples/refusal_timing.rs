@@ -13,6 +13,7 @@ use a2a_core::session::{Frame, FrameType, Session};
 use a2a_node::clock::Clock;
 use a2a_test::arena::{AgentProcess, Arena};
 use a2a_test::mallory::{KEY_EXCHANGE, Mallory, REQUEST, SEND, Target, forged_finish, forged_init, start};
+use a2a_test::raw::Raw;
 use serde::Serialize;
 
 /// What is wrong, in which message.
@@ -143,8 +144,11 @@ impl Attempt {
     }
 
     async fn refused(&self, path: &str, body: &impl Serialize, code: &str) -> Duration {
+        // Who has sent five bad requests is told nothing for a while: the attacker has an address for each.
+        let raw = if path == REQUEST { Raw::from_elsewhere() } else { self.mallory.raw.clone() };
+        raw.get(self.helper.socket, "/live").await;
         let began = Instant::now();
-        let reply = self.mallory.post(&self.helper, path, body).await;
+        let reply = raw.post(self.helper.socket, path, body).await;
         let took = began.elapsed();
         assert_eq!(reply.refusal(), (401, code.into()));
         took
