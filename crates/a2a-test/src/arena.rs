@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::card::AgentCertificate;
@@ -98,7 +99,7 @@ impl Arena {
         let started = self.world.clock.now();
         soon("the next second", async {
             while self.world.clock.now() <= started {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                tokio::time::sleep(POLL).await;
             }
         })
         .await;
@@ -154,6 +155,7 @@ impl Arena {
 }
 
 const DATA_DIR: &str = "--data-dir";
+const POLL: Duration = Duration::from_millis(20);
 
 impl AgentProcess {
     /// The certificate that it shows.
@@ -268,6 +270,16 @@ impl Target for AgentProcess {
         let certificate = self.certificate().clone();
         world.anchor().verify(available()[0], certificate, None, world.clock.now()).unwrap()
     }
+}
+
+/// Waits until a file that a program writes has this text in it.
+pub async fn file_holds(file: &Path, text: &str) {
+    soon(text, async {
+        while !std::fs::read_to_string(file).unwrap().contains(text) {
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
 }
 
 /// Copies a program's directory, as a backup or a snapshot of the machine does.

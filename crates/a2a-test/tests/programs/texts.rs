@@ -1,11 +1,10 @@
 //! What a person is shown.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use a2a_core::session::FrameType;
 use a2a_node::clock::Clock;
-use a2a_test::arena::Arena;
+use a2a_test::arena::{Arena, file_holds};
 use a2a_test::mallory::{Mallory, REQUEST, SEND, Target};
 use a2a_test::raw::JSON;
 use a2a_test::soon;
@@ -46,14 +45,7 @@ async fn t18_text_that_deceives_the_eye_is_written_out() {
     let mut command = arena.command("helper", &["--accept", "all", "--listen", &socket]);
     command.stdin(Stdio::piped()).stdout(std::fs::File::create(&screen).unwrap()).stderr(Stdio::null());
     let _running = command.kill_on_drop(true).spawn().unwrap();
-    let sees = async |text: &str| {
-        soon(text, async {
-            while !std::fs::read_to_string(&screen).unwrap().contains(text) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        })
-        .await;
-    };
+    let sees = async |text: &str| file_holds(&screen, text).await;
     sees("isten").await;
     let mallory = Mallory::join(&arena.world).await;
     let mut session = soon("a session", async {
