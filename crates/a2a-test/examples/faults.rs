@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use a2a_test::arena::Arena;
-use a2a_test::chance::Chance;
 use a2a_test::ledger::Figures;
 use a2a_test::man::Man;
 use a2a_test::mischief::{self, Deeds};
 use a2a_test::pair::{Failed, Pair, Place, Step};
 use a2a_test::rough::{Harm, RoughWay};
+use fastrand::Rng;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -120,19 +120,19 @@ struct Plan {
 
 impl Plan {
     fn new(seed: u64) -> Self {
-        let mut chance = Chance::new(seed);
+        let mut chance = Rng::with_seed(seed);
         let mut steps = vec![Step::Request, Step::KeyExchange];
         steps.extend((0..ROUNDS).map(|_| round(&mut chance)));
         // Every second one in the set-up.
-        let step = if chance.one_in(2) { chance.index(2) } else { 2 + chance.index(ROUNDS) };
-        let thousandths = u32::try_from(chance.below(1000)).unwrap();
-        Self { victim: chance.index(2), step, thousandths, gently: chance.one_in(2), steps }
+        let step = if chance.bool() { chance.usize(..2) } else { 2 + chance.usize(..ROUNDS) };
+        let thousandths = chance.u32(..1000);
+        Self { victim: chance.usize(..2), step, thousandths, gently: chance.bool(), steps }
     }
 }
 
 /// Who speaks next: one of the two, or both at the same time.
-fn round(chance: &mut Chance) -> Step {
-    match chance.below(3) {
+fn round(chance: &mut Rng) -> Step {
+    match chance.u64(..3) {
         0 => Step::Messages { first: true, second: false },
         1 => Step::Messages { first: false, second: true },
         _ => BOTH,
@@ -268,10 +268,10 @@ async fn network(messages: usize) -> Figures {
 async fn rough(messages: usize) -> Figures {
     let seed = seed();
     let _point = Point(format!("a rough network of seed {seed}"));
-    let (arena, mut chance, mut ways) = (Arc::new(Arena::start().await), Chance::new(seed), Vec::new());
+    let (arena, mut chance, mut ways) = (Arc::new(Arena::start().await), Rng::with_seed(seed), Vec::new());
     let mut places = [Place::new("traveller_1"), Place::new("helper_1")];
     for place in &mut places {
-        let way = RoughWay::to(place.listen, chance.branch()).await;
+        let way = RoughWay::to(place.listen, chance.fork()).await;
         place.address = Some(format!("https://localhost:{}", way.socket.port()).parse().unwrap());
         ways.push(way);
     }
@@ -290,13 +290,13 @@ async fn rough(messages: usize) -> Figures {
 async fn confused(messages: usize) -> Figures {
     let seed = seed();
     let _point = Point(format!("mischief of seed {seed}"));
-    let (arena, mut chance, mut deeds) = (Arc::new(Arena::start().await), Chance::new(seed), Vec::new());
+    let (arena, mut chance, mut deeds) = (Arc::new(Arena::start().await), Rng::with_seed(seed), Vec::new());
     let mut places = [Place::new("traveller_1"), Place::new("helper_1")];
     for place in &mut places {
         let man = Man::start().await;
         place.put_tls_key(&arena, &man.tls_key.key_pair().serialize_der());
         place.address = Some(man.address.clone());
-        deeds.push(mischief::make(&man, place.listen, chance.branch()));
+        deeds.push(mischief::make(&man, place.listen, chance.fork()));
     }
     let talk = Talk::until(messages, Pair::start(arena, places).await, &mut chance).await;
     talk.print("network: calls that change their order, calls twice, lost answers");
@@ -326,7 +326,7 @@ struct Talk {
 
 impl Talk {
     /// Until so many messages have been acknowledged. Whoever cannot go on is started again, and they meet anew.
-    async fn until(messages: usize, mut pair: Pair, chance: &mut Chance) -> Self {
+    async fn until(messages: usize, mut pair: Pair, chance: &mut Rng) -> Self {
         let (mut talk, began, mut in_vain) = (Self::default(), Instant::now(), 0);
         while pair.acknowledged() < messages {
             in_vain += 1;
@@ -339,7 +339,7 @@ impl Talk {
                 }
                 Err(error) => assert!(in_vain < PATIENCE, "{in_vain} times in a row: {error}"),
             }
-            pair.recover(chance.one_in(2)).await;
+            pair.recover(chance.bool()).await;
             Point(format!("message {}", pair.acknowledged())).report(&pair.flaws());
         }
         pair.catch_up().await;
@@ -348,7 +348,7 @@ impl Talk {
         Self { took: began.elapsed(), restarts: pair.restarts, ..talk }
     }
 
-    async fn go_on(&mut self, pair: &mut Pair, chance: &mut Chance) -> Result<(), Failed> {
+    async fn go_on(&mut self, pair: &mut Pair, chance: &mut Rng) -> Result<(), Failed> {
         if pair.session.is_some() {
             let said = pair.take(round(chance)).await;
             self.failed_to_say += usize::from(said.is_err());

@@ -28,7 +28,6 @@ pub mod faketime;
 pub mod postgres;
 pub mod program;
 
-pub mod chance;
 pub mod ledger;
 pub mod mischief;
 pub mod pair;

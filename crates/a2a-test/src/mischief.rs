@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::chance::Chance;
+use fastrand::Rng;
+
 use crate::mallory::SEND;
 use crate::man::{Call, Man};
 use crate::raw::{Raw, Reply};
@@ -29,7 +30,7 @@ struct Mischief {
 }
 
 struct State {
-    chance: Chance,
+    chance: Rng,
     /// How many calls go first, and the one that waits for them.
     held: Vec<(u64, Call)>,
     /// How many answers in a row are still to be lost.
@@ -45,7 +46,7 @@ enum Deed {
 }
 
 /// From now on he makes mischief before whoever listens there.
-pub fn make(man: &Man, behind: SocketAddr, chance: Chance) -> Arc<Deeds> {
+pub fn make(man: &Man, behind: SocketAddr, chance: Rng) -> Arc<Deeds> {
     let deeds = Arc::<Deeds>::default();
     let state = Mutex::new(State { chance, held: Vec::new(), silent_for: 0 });
     let mischief = Arc::new(Mischief { behind, raw: Raw::default(), deeds: deeds.clone(), state });
@@ -102,9 +103,9 @@ impl State {
         let overtaken = self.held.extract_if(.., |(first, _)| *first == 0).map(|(_, call)| call).collect();
         let deed = self.deed(call);
         if let Deed::Hold = deed {
-            self.held.push((1 + self.chance.below(LONGEST_HOLD), call.clone()));
+            self.held.push((1 + self.chance.u64(..LONGEST_HOLD), call.clone()));
         }
-        let no_answer = if self.chance.one_in(2) { Reply::cut() } else { Reply::lost() };
+        let no_answer = if self.chance.bool() { Reply::cut() } else { Reply::lost() };
         (deed, no_answer, overtaken)
     }
 
@@ -115,10 +116,10 @@ impl State {
         }
         // A set-up consists of several calls, and mostly comes to its end.
         let odds = if call.path == SEND { 4 } else { 16 };
-        if call.method != "POST" || !self.chance.one_in(odds) {
+        if call.method != "POST" || self.chance.u64(..odds) != 0 {
             return Deed::Pass;
         }
-        match self.chance.below(10) {
+        match self.chance.u64(..10) {
             0..3 => Deed::Hold,
             3..6 => Deed::Double,
             6..9 => Deed::Lose,

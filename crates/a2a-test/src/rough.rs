@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use fastrand::Rng;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-
-use crate::chance::Chance;
 
 /// A way to somebody.
 #[derive(Debug)]
@@ -48,7 +47,7 @@ struct Broken;
 
 impl RoughWay {
     /// Leads to `behind`, whether anybody is there or not.
-    pub async fn to(behind: SocketAddr, mut chance: Chance) -> Self {
+    pub async fn to(behind: SocketAddr, mut chance: Rng) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (socket, harm) = (listener.local_addr().unwrap(), Arc::<Harm>::default());
         let counted = harm.clone();
@@ -58,18 +57,18 @@ impl RoughWay {
                 counted.connections.fetch_add(1, Ordering::Relaxed);
                 if storm > 0 {
                     storm -= 1;
-                } else if chance.one_in(ONE_STORM_IN) {
+                } else if chance.u64(..ONE_STORM_IN) == 0 {
                     storm = STORM;
                 }
                 let fates = [(); 2].map(|()| Fate::of(&mut chance, storm > 0));
-                tokio::spawn(carry(stream, behind, fates, chance.branch(), counted.clone()));
+                tokio::spawn(carry(stream, behind, fates, chance.fork(), counted.clone()));
             }
         });
         Self { socket, harm }
     }
 }
 
-async fn carry(near: TcpStream, behind: SocketAddr, fates: [Fate; 2], mut chance: Chance, harm: Arc<Harm>) {
+async fn carry(near: TcpStream, behind: SocketAddr, fates: [Fate; 2], mut chance: Rng, harm: Arc<Harm>) {
     let Ok(far) = TcpStream::connect(behind).await else { return };
     for stream in [&near, &far] {
         stream.set_nodelay(true).unwrap();
@@ -77,14 +76,14 @@ async fn carry(near: TcpStream, behind: SocketAddr, fates: [Fate; 2], mut chance
     let (from_near, to_near) = near.into_split();
     let (from_far, to_far) = far.into_split();
     let [mut there, mut back] =
-        fates.map(|fate| Direction { fate, chance: chance.branch(), harm: harm.clone() });
+        fates.map(|fate| Direction { fate, chance: chance.fork(), harm: harm.clone() });
     // Whichever is broken takes the other with it.
     let _ = tokio::try_join!(there.pump(from_near, to_far), back.pump(from_far, to_near));
 }
 
 struct Direction {
     fate: Fate,
-    chance: Chance,
+    chance: Rng,
     harm: Arc<Harm>,
 }
 
@@ -92,14 +91,14 @@ impl Direction {
     async fn pump(&mut self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> Result<(), Broken> {
         let (mut passed, mut buffer) = (0, vec![0; LARGEST_CHUNK]);
         loop {
-            let size = 1 + self.chance.index(LARGEST_CHUNK);
+            let size = 1 + self.chance.usize(..LARGEST_CHUNK);
             let read = from.read(&mut buffer[..size]).await.map_err(|_| Broken)?;
             if read == 0 {
                 return to.shutdown().await.map_err(|_| Broken);
             }
-            if self.chance.one_in(ONE_DELAYED_IN) {
+            if self.chance.u64(..ONE_DELAYED_IN) == 0 {
                 self.harm.delays.fetch_add(1, Ordering::Relaxed);
-                tokio::time::sleep(self.chance.within(LONGEST_DELAY)).await;
+                tokio::time::sleep(LONGEST_DELAY.mul_f64(self.chance.f64())).await;
             }
             let (Fate::Cut(left) | Fate::HalfClosed(left)) = self.fate;
             let let_through = read.min(left - passed);
@@ -122,14 +121,14 @@ impl Direction {
 
 impl Fate {
     /// Every connection comes to its end: in a storm before there is TLS, else later, mostly.
-    fn of(chance: &mut Chance, is_storm: bool) -> Self {
-        let limit = match chance.below(6) {
+    fn of(chance: &mut Rng, is_storm: bool) -> Self {
+        let limit = match chance.u64(..6) {
             _ if is_storm => IN_A_STORM,
             0 => SOON,
             _ => LATER,
         };
-        let bytes = 1 + chance.index(limit);
-        if chance.one_in(3) { Self::HalfClosed(bytes) } else { Self::Cut(bytes) }
+        let bytes = 1 + chance.usize(..limit);
+        if chance.u64(..3) == 0 { Self::HalfClosed(bytes) } else { Self::Cut(bytes) }
     }
 }
 
