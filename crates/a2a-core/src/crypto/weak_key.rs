@@ -79,3 +79,15 @@ fn greatest_common_divisor(mut a: Word, mut b: Word) -> Word {
 const SMALL: usize = 1 << 16;
 /// With 100, two primes of 1024 bits are found that agree in about their first 507 bits.
 const FERMAT_STEPS: u32 = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_prime_is_left_out_and_nothing_else_is_in() {
+        assert!(odd_primes_below(54).eq([3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53]));
+        assert_eq!(odd_primes_below(53).last(), Some(47));
+        assert_eq!(odd_primes_below(SMALL).count(), 6541);
+    }
+}

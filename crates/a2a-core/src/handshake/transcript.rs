@@ -62,3 +62,15 @@ impl fmt::Debug for Transcript {
         write!(f, "Transcript({})", data_encoding::HEXLOWER.encode(&self.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_the_hash() {
+        let transcript = Transcript::new();
+        let hash = data_encoding::HEXLOWER.encode(transcript.hash());
+        assert_eq!(format!("{transcript:?}"), format!("Transcript({hash})"));
+    }
+}

@@ -206,7 +206,6 @@ pub fn encode_frames<'a>(session_id: Uuid, frames: impl IntoIterator<Item = &'a 
     let mut body = begin_frames(session_id, 0);
     for frame in frames {
         let ciphertext = frame.ciphertext.as_bytes();
-        body.reserve(FRAME_HEADER_LEN + ciphertext.len());
         push_header(&mut body, (frame.epoch, frame.seq, frame.frame_type), ciphertext.len());
         body.extend_from_slice(ciphertext);
     }
@@ -378,6 +377,8 @@ mod tests {
         let mut body = encode_frames(Uuid::from_u128(7), &[frame(1)]);
         body[16 + 12] = 3;
         assert_eq!(decode_frames(&body), Err(WireError::Frames("a frame of an unknown type")));
+        let error = serde_json::from_str::<FrameType>("3").unwrap_err().to_string();
+        assert!(error.contains("expected the name of a frame type"), "{error}");
     }
 
     #[test]
@@ -449,5 +450,16 @@ mod tests {
         let array = serde_json::to_vec(&members).unwrap();
         assert!(serde_json::from_slice::<Frame>(&array).is_ok(), "what serde lets pass");
         assert!(Frame::from_json(&array, 1000).is_err());
+    }
+
+    #[test]
+    fn the_largest_frame_is_read_and_no_larger_one() {
+        let of = |length| {
+            encode_frames(Uuid::from_u128(7), &[Frame { ciphertext: vec![0; length].into(), ..frame(1) }])
+        };
+        let largest = of(MAX_PLAINTEXT + TAG_LEN);
+        assert_eq!(largest.len(), 16 + FRAME_OVERHEAD + MAX_PLAINTEXT);
+        assert!(decode_frames(&largest).is_ok());
+        assert!(decode_frames(&of(MAX_PLAINTEXT + TAG_LEN + 1)).is_err());
     }
 }

@@ -27,9 +27,26 @@ fn m3(suite: Suite, sign: bool, change: impl FnOnce(&mut KeyExchangeInit)) -> Ha
         init.signature = signed(&pair.initiator, SignatureLabel::KeyExchangeInit, &begun.transcript, &init);
     }
     match begun.responder.authenticate(&init) {
-        Ok(authenticated) => reply(begun.responder, authenticated).unwrap_err(),
+        Ok(authenticated) => {
+            let checked = authenticated.check_share(suite);
+            let refused = reply(begun.responder, authenticated).unwrap_err();
+            // What only ML-KEM itself tells of a share, making keys for it tells.
+            assert!(checked.is_ok() || checked == Err(refused.clone()), "{checked:?}");
+            refused
+        }
         Err(error) => error,
     }
+}
+
+#[test]
+fn a_bad_share_is_told_of_before_keys_are_made_for_it() {
+    let pair = pair(Suite::Modp2048);
+    let begun = pair.begun();
+    let mut init = begun.message;
+    begun.responder.authenticate(&init).unwrap().check_share(Suite::Modp2048).unwrap();
+    init.dh_public_key = vec![1].into();
+    init.signature = signed(&pair.initiator, SignatureLabel::KeyExchangeInit, &begun.transcript, &init);
+    begun.responder.authenticate(&init).unwrap().check_share(Suite::Modp2048).unwrap_err();
 }
 
 /// What the traveller says of an M4 with one change; signed again if `sign` says so.

@@ -143,6 +143,12 @@ fn a_certificate_of_another_controller_or_out_of_date() {
 #[test]
 fn an_acceptance_that_has_run_out() {
     assert_eq!(signed_with(&honest(), |acceptance| acceptance.expires = before(1)), HandshakeError::NotFresh);
+    let decided = offering_all().decided();
+    let mut last_moment = acceptance(&decided.message);
+    last_moment.expires = NOW;
+    let unsigned = accepted(last_moment.clone());
+    last_moment.signature = signed(&honest(), SignatureLabel::Accept, &decided.transcript, &unsigned);
+    accept(decided.initiator, &accepted(last_moment)).unwrap();
 }
 
 #[test]
