@@ -47,3 +47,13 @@ static TABLE: LazyLock<Vec<[Residue; 16]>> = LazyLock::new(|| {
     };
     (0..U256::BITS / 4).map(row).collect()
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_row_for_each_digit() {
+        assert_eq!(TABLE.len(), digits(&U256::MAX).count());
+    }
+}
