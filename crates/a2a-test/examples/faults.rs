@@ -185,13 +185,13 @@ impl Scene {
         self.toll.kills[phase(step)] += 1;
     }
 
-    /// A step that nothing stands in the way of. One thing may: the one who is asked holds four sessions without keys of a
-    /// peer, for ten minutes, and those of a peer that has crashed are among them.
+    /// A step that nothing stands in the way of. One thing may: the one who is asked holds four sessions without keys of a peer,
+    /// and those of a peer that has crashed are among them. The oldest gives way when it is half a minute old.
     async fn take_surely(&mut self, step: Step) {
         let taken = self.take(step).await;
         if step == Step::Request && taken.as_ref().is_err_and(is_busy) {
             self.toll.refused += 1;
-            forget_sessions(&mut self.pair).await;
+            sleep(GIVES_WAY_AFTER).await;
             return self.take(step).await.unwrap();
         }
         taken.unwrap();
@@ -209,12 +209,6 @@ impl Scene {
         Point("the end".to_owned()).report(&self.pair.flaws());
         Toll { restarts: self.pair.restarts, setups: self.pair.setups, ..self.toll }
     }
-}
-
-/// What only time would bring: the one who is asked starts anew.
-async fn forget_sessions(pair: &mut Pair) {
-    drop(pair.doom(1));
-    pair.recover(false).await;
 }
 
 fn is_busy(error: &Failed) -> bool {
@@ -335,7 +329,7 @@ impl Talk {
                 Ok(()) => in_vain = 0,
                 Err(error) if is_busy(&error) => {
                     talk.refused += 1;
-                    forget_sessions(&mut pair).await;
+                    sleep(GIVES_WAY_AFTER).await;
                 }
                 Err(error) => assert!(in_vain < PATIENCE, "{in_vain} times in a row: {error}"),
             }
@@ -373,5 +367,7 @@ impl Talk {
 const PAIRS: usize = 4;
 /// Rounds of messages in a conversation, and again after the kill.
 const ROUNDS: usize = 6;
+/// How old the oldest of a peer's four sessions without keys is when it gives way to the peer's next.
+const GIVES_WAY_AFTER: Duration = Duration::from_secs(30);
 /// Failures in a row that may be bad luck.
 const PATIENCE: usize = 40;

@@ -63,6 +63,28 @@ struct Parts {
     certificate: Bytes,
 }
 
+/// A verified request, as far as it matters here.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    peer: AgentId,
+    key_id: KeyId,
+    nonce: Hex<32>,
+    /// From then on it is too old to come again.
+    forget_at: UnixTime,
+}
+
+impl From<&PendingRequest> for Asked {
+    fn from(pending: &PendingRequest) -> Self {
+        let (peer, request) = (pending.peer(), pending.request());
+        Self {
+            peer: peer.agent_id().clone(),
+            key_id: peer.key_id(),
+            nonce: request.nonce,
+            forget_at: request.expires.saturating_add(CLOCK_SKEW),
+        }
+    }
+}
+
 /// A verified request's way on.
 #[derive(Debug)]
 pub(crate) enum Admitted {
@@ -92,32 +114,30 @@ impl Requests {
     pub(crate) fn admit(
         self: &Arc<Self>,
         body: &[u8],
-        pending: &PendingRequest,
+        Asked { peer, key_id, nonce, forget_at }: Asked,
         ask: bool,
     ) -> Result<Admitted, Refusal> {
-        let (request, peer) = (pending.request(), pending.peer());
         let body_hash = sha256(&[body]);
         let mut table = self.lock();
         if let Some(entry) = table.by_body.get(&body_hash) {
             return Ok(Admitted::Known(entry.answer.get()));
         }
-        if table.by_body.len() >= MAX_REQUESTS || table.line_is_closed_to(peer.agent_id(), ask) {
+        if table.by_body.len() >= MAX_REQUESTS || table.line_is_closed_to(&peer, ask) {
             return Err(Refusal::Busy);
         }
-        let forget_at = request.expires.saturating_add(CLOCK_SKEW);
-        let nonces = table.nonces.entry(peer.key_id()).or_default();
-        if nonces.contains_key(&request.nonce) {
+        let nonces = table.nonces.entry(key_id).or_default();
+        if nonces.contains_key(&nonce) {
             return Err(Refusal::Replayed);
         }
         if nonces.len() >= MAX_REQUESTS_OF_PEER {
             return Err(Refusal::Busy);
         }
-        nonces.insert(request.nonce, forget_at);
+        nonces.insert(nonce, forget_at);
         let (sender, answer) = watch::channel(None);
         table.by_body.insert(body_hash, Entry { answer: Kept::Promised(answer.clone()), forget_at });
         let in_line = ask.then(|| {
-            table.waiting.push(peer.agent_id().clone());
-            InLine { requests: self.clone(), peer: peer.agent_id().clone() }
+            table.waiting.push(peer.clone());
+            InLine { requests: self.clone(), peer }
         });
         Ok(Admitted::New(sender, answer, in_line))
     }
@@ -222,8 +242,38 @@ const MAX_REQUESTS: usize = 100_000;
 const MAX_REQUESTS_OF_PEER: usize = 10_000;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+    /// A request of its own for each number, of a peer with this key.
+    fn take_note(requests: &Arc<Requests>, key: u8, number: u32) -> Result<Admitted, Refusal> {
+        let mut nonce = [key; 32];
+        nonce[..4].copy_from_slice(&number.to_be_bytes());
+        let (peer, key_id) = ("peer".parse().unwrap(), KeyId::from([key; 32]));
+        requests.admit(&nonce, Asked { peer, key_id, nonce: nonce.into(), forget_at: NOW }, false)
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_for_each_peer_and_in_all_until_it_is_forgotten() {
+        let requests = Arc::new(Requests::default());
+        for key in 0..10 {
+            for number in 0..10_000 {
+                assert!(matches!(take_note(&requests, key, number), Ok(Admitted::New(..))), "{key} {number}");
+            }
+            assert_eq!(take_note(&requests, key, 10_000).unwrap_err(), Refusal::Busy);
+            if key == 0 {
+                assert!(matches!(take_note(&requests, key, 7), Ok(Admitted::Known(_))));
+            }
+        }
+        assert_eq!(take_note(&requests, 10, 0).unwrap_err(), Refusal::Busy);
+        requests.sweep(NOW);
+        assert_eq!(take_note(&requests, 10, 0).unwrap_err(), Refusal::Busy);
+        requests.sweep(NOW.saturating_add(std::time::Duration::from_secs(1)));
+        assert!(take_note(&requests, 10, 0).is_ok() && take_note(&requests, 0, 10_000).is_ok());
+    }
 
     #[test]
     fn an_answer_is_the_same_when_it_is_put_together_again() {

@@ -91,7 +91,7 @@ impl AgentNode {
         let identity = (session_id, accepted.suite(), accepted.peer().clone());
         let times = (now, accepted.expires());
         let entry = Entry::new(identity, true, Stage::Accepted(Box::new(accepted)), times);
-        self.state.sessions.insert(entry.clone()).map_err(|reason| match reason {
+        self.add_session(&entry).map_err(|reason| match reason {
             NotAdded::TooMany => NodeError::WrongStage("there are too many sessions with this peer".into()),
             NotAdded::Taken => NodeError::Handshake {
                 peer: agent_id.clone(),

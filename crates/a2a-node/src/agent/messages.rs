@@ -17,6 +17,7 @@ use super::outbox::{Outgoing, Turn};
 use super::receipt::{Receipt, Undelivered};
 use super::report::{CloseCause, ClosedReport, DeliveryReport};
 use super::sessions::Entry;
+use super::table::NotAdded;
 use crate::error::NodeError;
 use crate::event::{Event, ReceivedMessage};
 use crate::metrics::{Direction, Outcome, Role};
@@ -141,11 +142,24 @@ impl AgentNode {
         if let Some(channel) = entry.channel.get() {
             channel.outbox.cut(self, entry, CloseReason::Revoked);
         }
-        let (node, entry) = (self.clone(), entry.clone());
+        self.clear_and_tell(entry.clone(), CloseCause::Revoked);
+    }
+
+    /// Adds a session without keys. An older one of the same peer may have to give way to it, and the person hears of that.
+    pub(super) fn add_session(&self, entry: &Arc<Entry>) -> Result<(), NotAdded> {
+        if let Some(gone) = self.state.sessions.insert(entry.clone())? {
+            tracing::info!(session = %gone.session_id, "session without keys ended: its peer wants a new one");
+            self.clear_and_tell(gone, CloseCause::Expired);
+        }
+        Ok(())
+    }
+
+    /// For a session that is out of the table. A key exchange that is under way may hold this up: nobody waits for it.
+    fn clear_and_tell(&self, entry: Arc<Entry>, cause: CloseCause) {
+        let node = self.clone();
         tokio::spawn(async move {
             let unacknowledged = clear(&entry).await;
-            let ended = Ended { cause: CloseCause::Revoked, missing: 0, unacknowledged, confirmed: false };
-            node.tell_closed(&entry, ended).await;
+            node.tell_closed(&entry, Ended { cause, missing: 0, unacknowledged, confirmed: false }).await;
         });
     }
 

@@ -23,6 +23,7 @@ mod delivery;
 mod messages;
 mod outbox;
 mod receipt;
+mod room;
 mod sessions;
 mod sweep;
 mod table;

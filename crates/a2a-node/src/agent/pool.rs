@@ -42,3 +42,35 @@ impl CryptoPool {
         running.await.map_err(|error| stopped(&error))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use a2a_core::crypto::kdf::sha256;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_more_jobs_run_at_a_time_than_there_are_cores() {
+        let pool = CryptoPool::new();
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let jobs = (0..16 * pool.cores).map(|_| {
+            let (pool, running, most) = (pool.clone(), running.clone(), most.clone());
+            tokio::spawn(async move {
+                let job = move || {
+                    most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    sha256(&[&vec![0; 1 << 20]]);
+                    running.fetch_sub(1, Ordering::SeqCst);
+                };
+                pool.run(job).await.unwrap();
+            })
+        });
+        for job in jobs.collect::<Vec<_>>() {
+            job.await.unwrap();
+        }
+        assert!(pool.is_idle());
+        assert!(most.load(Ordering::SeqCst) <= pool.cores);
+    }
+}

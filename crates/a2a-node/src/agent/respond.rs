@@ -20,7 +20,7 @@ use tokio::task::JoinError;
 
 use super::AgentNode;
 use super::channel::Received;
-use super::consent::{Admitted, Answer, InLine, Refusal};
+use super::consent::{Admitted, Answer, Asked, InLine, Refusal};
 use super::refusals::{
     bad_frame, busy, from_handshake, handshake_failed, looks_like_a_guess, not_ready, out_of_order, replayed,
     stale, unknown_session, wrong_state,
@@ -71,7 +71,7 @@ impl AgentNode {
             Accept::None => Some((false, DecidedBy::PolicyNone)),
             Accept::Only(ids) => Some((ids.contains(pending.peer().agent_id()), DecidedBy::PolicyList)),
         };
-        let admitted = self.state.requests.admit(body, &pending, policy.is_none());
+        let admitted = self.state.requests.admit(body, Asked::from(&pending), policy.is_none());
         let (answer, promised, in_line) = match admitted {
             Ok(Admitted::New(answer, promised, in_line)) => (answer, promised, in_line),
             Ok(Admitted::Known(promised)) => return Ok(promised),
@@ -152,7 +152,7 @@ impl AgentNode {
         let entry = Entry::new(identity, false, stage, times);
         // Held until it is told: the person does not hear of its end before.
         let _untold = entry.stage.lock().await;
-        self.state.sessions.insert(entry.clone()).map_err(|_| busy())?;
+        self.add_session(&entry).map_err(|_| busy())?;
         if self.is_void(&[&entry.peer]) {
             // A list that came before the session was in the table has not ended it.
             self.state.sessions.remove(entry.session_id);

@@ -1,16 +1,15 @@
 //! The table of live sessions, and when each is to be looked at next.
 //!
-//! Nothing is found by going through all sessions: how many a peer has is counted, and whoever has time-outs to apply takes
-//! out what is due. What is done then is `sweep`'s affair.
+//! Nothing is found by going through all sessions: how many a peer has is counted (`room`), and whoever has time-outs to apply
+//! takes out what is due. What is done then is `sweep`'s affair.
 
-use std::collections::hash_map::Entry as Place;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use a2a_core::agent_id::AgentId;
 use a2a_core::time::UnixTime;
 use uuid::Uuid;
 
+use super::room::{Count, Room, Verdict};
 use super::sessions::Entry;
 
 /// All live sessions.
@@ -22,8 +21,7 @@ struct Table {
     slots: HashMap<Uuid, Slot>,
     /// When each session is to be looked at: one place at most for each.
     agenda: BTreeSet<(UnixTime, Uuid)>,
-    of_peer: HashMap<AgentId, Count>,
-    count: Count,
+    room: Room,
 }
 
 #[derive(Debug)]
@@ -31,16 +29,6 @@ struct Slot {
     entry: Arc<Entry>,
     /// Its place in the agenda.
     due: Option<UnixTime>,
-    /// Counted as one without keys.
-    is_pending: bool,
-}
-
-/// How many sessions there are.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Count {
-    pub(crate) all: usize,
-    /// Those without keys among them.
-    pub(crate) pending: usize,
 }
 
 impl Sessions {
@@ -49,40 +37,31 @@ impl Sessions {
     }
 
     /// Adds a session without keys, unless the peer or all peers together have too many. It never takes the place of
-    /// another: a responder chooses the id, and may choose badly.
-    pub(crate) fn insert(&self, entry: Arc<Entry>) -> Result<(), NotAdded> {
+    /// another's: a responder chooses the id, and may choose badly. What is returned has given way to it: it is out of the
+    /// table.
+    pub(crate) fn insert(&self, entry: Arc<Entry>) -> Result<Option<Arc<Entry>>, NotAdded> {
         let mut table = self.write();
-        let Table { slots, of_peer, count, .. } = &mut *table;
-        let Place::Vacant(place) = slots.entry(entry.session_id) else { return Err(NotAdded::Taken) };
-        let peer = entry.peer.agent_id();
-        let of_this = of_peer.get(peer).copied().unwrap_or_default();
-        if of_this.pending >= MAX_PENDING_OF_PEER
-            || of_this.all >= MAX_OF_PEER
-            || count.pending >= MAX_PENDING
-            || count.all >= MAX_SESSIONS
-        {
-            return Err(NotAdded::TooMany);
-        }
-        for count in [count, of_peer.entry(peer.clone()).or_default()] {
-            count.all += 1;
-            count.pending += 1;
-        }
         let (session_id, pending_end) = (entry.session_id, entry.pending_end());
-        place.insert(Slot { entry, due: None, is_pending: true });
+        if table.slots.contains_key(&session_id) {
+            return Err(NotAdded::Taken);
+        }
+        let gives_way = match table.room.for_one_more(entry.peer.agent_id(), entry.created_at) {
+            Verdict::Free => None,
+            Verdict::InPlaceOf(oldest) => table.remove(oldest),
+            Verdict::Full => return Err(NotAdded::TooMany),
+        };
+        table.room.add(entry.peer.agent_id(), session_id, entry.created_at);
+        table.slots.insert(session_id, Slot { entry, due: None });
         table.look_at(session_id, pending_end);
-        Ok(())
+        Ok(gives_way)
     }
 
     /// A session has its keys: from now on it counts as one that has, and it is to be looked at.
     pub(crate) fn established(&self, session_id: Uuid, now: UnixTime) {
         let mut table = self.write();
-        let Table { slots, of_peer, count, .. } = &mut *table;
-        let Some(slot) = slots.get_mut(&session_id).filter(|slot| slot.is_pending) else { return };
-        slot.is_pending = false;
-        count.pending -= 1;
-        if let Some(count) = of_peer.get_mut(slot.entry.peer.agent_id()) {
-            count.pending -= 1;
-        }
+        let Table { slots, room, .. } = &mut *table;
+        let Some(slot) = slots.get(&session_id) else { return };
+        room.established(slot.entry.peer.agent_id(), session_id);
         table.look_at(session_id, now);
     }
 
@@ -113,27 +92,12 @@ impl Sessions {
 
     /// Takes a session out, and with that it is over; `None` if somebody else has.
     pub(crate) fn remove(&self, session_id: Uuid) -> Option<Arc<Entry>> {
-        let mut table = self.write();
-        let Slot { entry, due, is_pending } = table.slots.remove(&session_id)?;
-        if let Some(at) = due {
-            table.agenda.remove(&(at, session_id));
-        }
-        table.count.subtract(is_pending);
-        let peer = entry.peer.agent_id();
-        if let Some(count) = table.of_peer.get_mut(peer) {
-            count.subtract(is_pending);
-            if count.all == 0 {
-                table.of_peer.remove(peer);
-            }
-        }
-        drop(table);
-        entry.is_removed();
-        Some(entry)
+        self.write().remove(session_id)
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> Count {
-        self.read().count
+        self.read().room.count()
     }
 
     /// All, oldest first: for what concerns every one of them.
@@ -163,12 +127,15 @@ impl Table {
         }
         self.agenda.insert((at, session_id));
     }
-}
 
-impl Count {
-    fn subtract(&mut self, is_pending: bool) {
-        self.all -= 1;
-        self.pending -= usize::from(is_pending);
+    fn remove(&mut self, session_id: Uuid) -> Option<Arc<Entry>> {
+        let Slot { entry, due } = self.slots.remove(&session_id)?;
+        if let Some(at) = due {
+            self.agenda.remove(&(at, session_id));
+        }
+        self.room.remove(entry.peer.agent_id(), session_id);
+        entry.is_removed();
+        Some(entry)
     }
 }
 
@@ -180,12 +147,3 @@ pub(crate) enum NotAdded {
     /// There is a session with this id.
     Taken,
 }
-
-/// Sessions without keys that one peer may have.
-const MAX_PENDING_OF_PEER: usize = 4;
-/// Sessions that one peer may have.
-const MAX_OF_PEER: usize = 1024;
-/// Sessions without keys that there may be in all.
-const MAX_PENDING: usize = 1024;
-/// Sessions that there may be in all.
-const MAX_SESSIONS: usize = 16 * 1024;

@@ -6,8 +6,9 @@ use a2a_core::crypto::kx::Suite;
 use a2a_core::handshake::messages::{Request, Response};
 use a2a_core::session::FrameType;
 use a2a_core::wire::Hex;
+use a2a_node::agent::report::CloseCause;
 use a2a_test::agent::Agent;
-use a2a_test::mallory::{Mallory, REQUEST, SEND};
+use a2a_test::mallory::{KEY_EXCHANGE, Mallory, REQUEST, SEND, start};
 use a2a_test::raw::Raw;
 use a2a_test::world::World;
 
@@ -231,6 +232,32 @@ async fn a_peer_may_have_four_sessions_without_keys() {
         helper.closed().await;
     }
     mallory.agree(&world, &helper).await;
+}
+
+/// A peer that has crashed four times before its keys were made does not wait until those sessions have lapsed.
+#[tokio::test]
+async fn a_peers_oldest_session_without_keys_gives_way_to_its_next_after_half_a_minute() {
+    let (world, mut helper, mallory) = helper_and_mallory().await;
+    let mut left = Vec::new();
+    for _ in 0..4 {
+        left.push(mallory.agree(&world, &helper).await);
+        helper.created().await;
+    }
+    let other = Mallory::join_as(&world, "other", "other").await;
+    let of_other = other.agree(&world, &helper).await;
+    helper.created().await;
+    world.pass(Duration::from_secs(30));
+    mallory.connect(&world, &helper).await;
+    helper.created().await;
+    let oldest = left.remove(0).accepted;
+    let ended = helper.closed().await;
+    assert_eq!((ended.session_id, ended.cause), (oldest.session_id(), CloseCause::Expired));
+    let late = mallory.post(&helper, KEY_EXCHANGE, &start(oldest).message).await;
+    assert_eq!(late.refusal(), (404, "unknown_session".into()));
+    for (peer, agreed) in left.into_iter().map(|agreed| (&mallory, agreed)).chain([(&other, of_other)]) {
+        let reply = peer.post(&helper, KEY_EXCHANGE, &start(agreed.accepted).message).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+    }
 }
 
 /// An expired certificate, or one of another controller, is as bad as a forged one, and looks the same.

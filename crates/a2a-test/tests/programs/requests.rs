@@ -143,16 +143,15 @@ async fn t21_a_request_for_another_agent_is_refused() {
     }
 }
 
-/// Four sessions without keys; the fifth has to wait, and takes no place from anybody else.
+/// Four sessions without keys; the fifth has to wait (or, after half a minute, takes the place of her own first), and takes none
+/// from anybody else.
 #[tokio::test]
 async fn t23_one_peer_cannot_fill_the_table() {
     let (arena, mut helper, mallory) = agent_and_mallory("helper").await;
-    for _ in 0..4 {
-        mallory.agree(&arena.world, &helper).await;
-    }
-    for _ in 0..20 {
+    for number in 0..24 {
         let request = mallory.request(&helper.verified(&arena.world)).message;
-        assert_eq!(mallory.post(&helper, REQUEST, &request).await.refusal(), (429, "busy".into()));
+        let reply = mallory.post(&helper, REQUEST, &request).await;
+        assert!(reply.status == 200 || number >= 4 && reply.refusal() == (429, "busy".into()), "{reply:?}");
     }
     assert_eq!(helper.sessions("pending").await, 4);
     let honest = Mallory::join_as(&arena.world, "honest", "honest").await;
