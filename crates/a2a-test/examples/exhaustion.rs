@@ -79,7 +79,9 @@ async fn half_open() {
     let (accepted, busy) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut peers = Vec::new();
     for number in 0..PEERS {
-        let peer = Mallory::join_as(&arena.world, &format!("peer{number}"), "mallory").await;
+        let mut peer = Mallory::join_as(&arena.world, &format!("peer{number}"), "mallory").await;
+        // Each has an address, and with it an allowance, of its own.
+        peer.raw = Raw::from_elsewhere();
         let (target, socket) = (target.clone(), helper.socket);
         let (accepted, busy) = (accepted.clone(), busy.clone());
         peers.push(tokio::spawn(async move {
