@@ -319,7 +319,8 @@ struct Talk {
 }
 
 impl Talk {
-    /// Until so many messages have been acknowledged. Whoever cannot go on is started again, and they meet anew.
+    /// Until so many messages have been acknowledged. A program that is given its commands ends when one fails: it is started
+    /// again, and they meet anew.
     async fn until(messages: usize, mut pair: Pair, chance: &mut Rng) -> Self {
         let (mut talk, began, mut in_vain) = (Self::default(), Instant::now(), 0);
         while pair.acknowledged() < messages {
