@@ -8,38 +8,21 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use serde::Deserialize;
+use a2a_test::sabotage::{Row, Table, switch};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    row: Vec<Row>,
+/// Tests by the row that their names begin with.
+type Outcomes = BTreeMap<String, Vec<Outcome>>;
+
+#[derive(Debug)]
+struct Outcome {
+    test: String,
+    /// What it says, if it fails.
+    failure: Option<String>,
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    number: String,
-    attack: String,
-    /// What the edits take out.
-    removed: String,
-    edits: Vec<Edit>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Edit {
-    file: PathBuf,
-    find: String,
-    replace: String,
-}
-
-/// Tests by the row that their names begin with, and whether each passed.
-type Outcomes = BTreeMap<String, Vec<(String, bool)>>;
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let table: Table = toml::from_str(include_str!("../attacks.toml")).expect("attacks.toml");
+    let table = Table::read();
     let is_wanted = |number: &String| wanted.is_empty() || wanted.contains(number);
     for row in &wanted {
         assert!(numbers().any(|number| number == *row), "there is no row {row}: they are T01 to T36");
@@ -51,81 +34,82 @@ fn main() -> ExitCode {
     let closed = attack(&released, &filter, None);
 
     eprintln!("The programs with every mitigation taken out on demand: a build of some minutes");
-    let sabotaged = build(&table.row);
-    let same = attack(&sabotaged, &filter, None);
-    assert!(all_passed(&same), "the edits change something though nothing is taken out: {same:?}");
+    let sabotaged = build(&table);
+    let same = attack(&sabotaged, &filter, Some("nothing"));
+    let changed: Vec<_> = same.values().flatten().filter(|outcome| outcome.failure.is_some()).collect();
+    assert!(changed.is_empty(), "the edits change something though nothing is taken out: {changed:#?}");
 
     let published = std::fs::read_to_string(workspace().join("docs/THREAT_MODEL.md")).unwrap();
     let mut holds = true;
     println!("{:3}  {:48}  {:7}  {:8}  tests; what was taken out", "", "attack", "closed", "sabotage");
     for number in numbers().filter(is_wanted) {
-        let row = table.row.iter().find(|row| row.number == number);
         let tests = closed.get(&number).map_or(&[][..], Vec::as_slice);
-        let is_closed = !tests.is_empty() && tests.iter().all(|(_, passed)| *passed);
-        let caught = row.map(|row| {
-            eprintln!("{number} without {}", row.removed);
-            let outcome = attack(&sabotaged, &format!("{}_", number.to_lowercase()), Some(&number));
-            outcome.get(&number).is_some_and(|tests| tests.iter().any(|(_, passed)| !passed))
-        });
-        let names: Vec<_> = tests.iter().map(|(name, _)| name.as_str()).collect();
-        let is_published = row.is_none_or(|row| {
-            let line = format!("| {number} | {} | `{}` |\n", row.removed, names.join("`, `"));
-            published.contains(&line) || {
-                eprintln!("docs/THREAT_MODEL.md does not say: {line}");
-                false
-            }
-        });
-        holds &= is_closed && caught == Some(true) && is_published;
+        let Some(row) = table.row.iter().find(|row| row.number == number) else {
+            println!("{number}  not in attacks.toml");
+            holds = false;
+            continue;
+        };
+        let is_closed = !tests.is_empty() && tests.iter().all(|outcome| outcome.failure.is_none());
+        let is_caught = all_caught(row, &sabotaged);
+        let names = tests.iter().map(|outcome| outcome.test.as_str()).collect::<Vec<_>>();
+        let removed = row.mitigation.iter().map(|mitigation| mitigation.removed.as_str());
+        let removed = removed.collect::<Vec<_>>().join("; ");
+        let line = format!("| {number} | {removed} | `{}` |\n", names.join("`, `"));
+        let is_published = published.contains(&line);
+        if !is_published {
+            eprintln!("docs/THREAT_MODEL.md does not say: {line}");
+        }
+        holds &= is_closed && is_caught && is_published;
         println!(
-            "{number}  {:48}  {:7}  {:8}  {}; {}",
-            row.map_or("", |row| &row.attack),
-            if tests.is_empty() {
-                "no test"
-            } else if is_closed {
-                "yes"
-            } else {
-                "NO"
-            },
-            match caught {
-                Some(true) => "caught",
-                Some(false) => "NOT SEEN",
-                None => "no edit",
-            },
+            "{number}  {:48}  {:7}  {:8}  {}; {removed}",
+            row.attack,
+            if is_closed { "yes" } else { "NO" },
+            if is_caught { "caught" } else { "NOT SEEN" },
             names.join(", "),
-            row.map_or("", |row| &row.removed),
         );
     }
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether a test of the row fails, and for the right reason, without each of its mitigations.
+fn all_caught(row: &Row, sabotaged: &Path) -> bool {
+    let filter = format!("{}_", row.number.to_lowercase());
+    let mut all = true;
+    for (index, mitigation) in row.mitigation.iter().enumerate() {
+        eprintln!("{} without {}", row.number, mitigation.removed);
+        let outcomes = attack(sabotaged, &filter, Some(&switch(row, index)));
+        let failures = outcomes.values().flatten().filter_map(|outcome| outcome.failure.as_deref());
+        let failures = failures.collect::<Vec<_>>().join("\n");
+        if !failures.contains(&mitigation.seen) {
+            eprintln!("no test says {:?}, but {failures:?}", mitigation.seen);
+            all = false;
+        }
+    }
+    all
 }
 
 fn numbers() -> impl Iterator<Item = String> {
     (1..=36).map(|number| format!("T{number:02}"))
 }
 
-fn all_passed(outcomes: &Outcomes) -> bool {
-    outcomes.values().flatten().all(|(_, passed)| *passed)
-}
-
-/// Runs the tests whose names have `filter` in them against the programs in `folder`.
+/// Runs the tests whose names have `filter` in them against the programs in `folder`, with nothing taken out, or what has this
+/// switch.
 fn attack(folder: &Path, filter: &str, without: Option<&str>) -> Outcomes {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(workspace()).env("A2A_BIN_DIR", folder);
     command.args(["test", "--locked", "--quiet", "--package", "a2a-test", "--test", "programs", "--"]);
     command.args(["--format", "pretty", "--include-ignored"]).args((!filter.is_empty()).then_some(filter));
-    if let Some(row) = without {
+    if let Some(switch) = without {
         // What then never comes is not waited for as patiently.
-        command.env("A2A_SABOTAGE", row).env("A2A_PATIENCE", "10");
+        command.env("A2A_SABOTAGE", switch).env("A2A_PATIENCE", "10");
     }
     let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
+    let [text, errors] =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     if without.is_none() && !output.status.success() {
-        eprintln!("{text}{}", String::from_utf8_lossy(&output.stderr));
+        eprintln!("{text}{errors}");
     }
-    assert!(
-        text.contains("test result: "),
-        "the tests do not run:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(text.contains("test result: "), "the tests do not run:\n{errors}");
     let mut outcomes = Outcomes::new();
     for line in text.lines() {
         let Some((name, outcome)) = line.strip_prefix("test ").and_then(|line| line.split_once(" ... "))
@@ -134,37 +118,24 @@ fn attack(folder: &Path, filter: &str, without: Option<&str>) -> Outcomes {
         };
         let test = name.rsplit("::").next().unwrap();
         let row = test.split('_').next().unwrap().to_uppercase();
-        outcomes.entry(row).or_default().push((test.to_owned(), outcome == "ok"));
+        let failure = (outcome != "ok").then(|| said(&text, name));
+        outcomes.entry(row).or_default().push(Outcome { test: test.to_owned(), failure });
     }
     outcomes
 }
 
+/// What a test that fails says.
+fn said(text: &str, test: &str) -> String {
+    let (_, from) = text.split_once(&format!("---- {test} stdout ----\n")).unwrap_or_default();
+    from.split("\n\n").next().unwrap_or_default().trim().to_owned()
+}
+
 /// The programs from a copy of the tree with all edits in it.
-fn build(rows: &[Row]) -> PathBuf {
+fn build(table: &Table) -> PathBuf {
     let folder = target().join("sabotage");
     let tree = folder.join("tree");
     copy_to(&tree);
-    let mut texts = BTreeMap::new();
-    for row in rows {
-        for edit in &row.edits {
-            let text: &mut String = texts
-                .entry(&edit.file)
-                .or_insert_with(|| std::fs::read_to_string(workspace().join(&edit.file)).unwrap());
-            let found = text.matches(&edit.find).count();
-            assert_eq!(
-                found,
-                1,
-                "{}: in {} there is so often: {}",
-                row.number,
-                edit.file.display(),
-                edit.find
-            );
-            let switch =
-                format!("std::env::var(\"A2A_SABOTAGE\").is_ok_and(|row| row == \"{}\")", row.number);
-            *text = text.replace(&edit.find, &edit.replace.replace("SABOTAGED", &switch));
-        }
-    }
-    for (file, text) in texts {
+    for (file, text) in table.edited(workspace()) {
         write_if_new(&tree.join(file), text.as_bytes());
     }
     let mut command = Command::new(env!("CARGO"));

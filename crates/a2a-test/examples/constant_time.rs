@@ -40,8 +40,10 @@ type Sample = (bool, u64);
 
 /// With a fresh secret each time: the smallest share that is allowed, or anybody's.
 fn agreement(provider: Provider, count: usize) -> Vec<Sample> {
-    let smallest =
-        InitiatorShare { dh_public_key: der::modp_share(&GROUP_14.prime(), 2, &[2]), kem_public_key: None };
+    let smallest = InitiatorShare {
+        dh_public_key: der::modp_share(&GROUP_14.prime(), &[2], &[2]),
+        kem_public_key: None,
+    };
     let shares: Vec<_> =
         (0..64).map(|_| InitiatorKeys::generate(Suite::Modp2048, provider).unwrap().into_parts().1).collect();
     measured(count, |is_fixed, number| {

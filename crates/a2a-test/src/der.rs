@@ -1,9 +1,9 @@
 //! Public keys and Diffie-Hellman shares as DER, good and bad, written out by hand.
 
 /// DER `SubjectPublicKeyInfo` of PKCS #3, section 6.2 of the protocol, written out by hand.
-pub fn modp_share(prime: &[u8], generator: u8, value: &[u8]) -> Vec<u8> {
+pub fn modp_share(prime: &[u8], generator: &[u8], value: &[u8]) -> Vec<u8> {
     const OID: [u8; 11] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x03, 0x01];
-    let parameters = der(0x30, &[integer(prime), integer(&[generator])].concat());
+    let parameters = der(0x30, &[integer(prime), integer(generator)].concat());
     let algorithm = der(0x30, &[OID.to_vec(), parameters].concat());
     let key = der(0x03, &[vec![0], integer(value)].concat());
     der(0x30, &[algorithm, key].concat())
@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn the_hand_written_encoding_is_the_right_one() {
         let value = [&[1], &[0_u8; VALUE_LEN - 1][..]].concat();
-        let key = DhPublicKey::from_spki_der(&modp_share(&GROUP_14.prime(), 2, &value));
-        assert_eq!(key.unwrap().to_spki_der().unwrap(), modp_share(&GROUP_14.prime(), 2, &value));
+        let key = DhPublicKey::from_spki_der(&modp_share(&GROUP_14.prime(), &[2], &value));
+        assert_eq!(key.unwrap().to_spki_der().unwrap(), modp_share(&GROUP_14.prime(), &[2], &value));
     }
 }

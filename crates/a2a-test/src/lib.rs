@@ -33,6 +33,8 @@ pub mod mischief;
 pub mod pair;
 pub mod rough;
 
+pub mod sabotage;
+
 use std::future::Future;
 use std::sync::LazyLock;
 use std::time::Duration;

@@ -106,15 +106,21 @@ pub(crate) fn wrong_state() -> ApiError {
 /// This agent cannot judge anybody now; the log says why.
 pub(crate) fn not_ready(error: &NodeError) -> ApiError {
     tracing::warn!(%error, "a request cannot be judged");
-    if !matches!(error, NodeError::RevocationsStale { .. }) {
-        return not_enrolled();
+    match error {
+        NodeError::RevocationsStale { .. } => ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not_ready",
+            "This agent cannot tell now who has been revoked",
+            "try again later; its operator sees to it that it reaches its controller",
+        ),
+        NodeError::NotEnrolled => not_enrolled(),
+        _ => ApiError::new(
+            StatusCode::NOT_FOUND,
+            "certificate_not_issued",
+            "This agent's certificate does not hold now",
+            "its operator looks at its clock, and runs setup",
+        ),
     }
-    ApiError::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "not_ready",
-        "This agent cannot tell now who has been revoked",
-        "try again later; its operator sees to it that it reaches its controller",
-    )
 }
 
 pub(crate) fn not_enrolled() -> ApiError {

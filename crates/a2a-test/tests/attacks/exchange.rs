@@ -161,19 +161,19 @@ async fn bad_groups_and_shares_are_refused_with_the_one_code() {
     let mut less_one = prime.to_vec();
     less_one[VALUE_LEN - 1] -= 1;
     let mut shares = vec![
-        ("a composite modulus", modp_share(&composite, 2, &good)),
-        ("a short modulus", modp_share(&prime[..64], 2, &good[..63])),
-        ("generator 1", modp_share(&prime, 1, &good)),
-        ("generator 5", modp_share(&prime, 5, &good)),
-        ("y = 0", modp_share(&prime, 2, &[0])),
-        ("y = 1", modp_share(&prime, 2, &[1])),
-        ("y = p - 1", modp_share(&prime, 2, &less_one)),
-        ("y = p", modp_share(&prime, 2, &prime)),
-        ("y > p", modp_share(&prime, 2, &[0xff; VALUE_LEN])),
+        ("a composite modulus", modp_share(&composite, &[2], &good)),
+        ("a short modulus", modp_share(&prime[..64], &[2], &good[..63])),
+        ("generator 1", modp_share(&prime, &[1], &good)),
+        ("generator 5", modp_share(&prime, &[5], &good)),
+        ("y = 0", modp_share(&prime, &[2], &[0])),
+        ("y = 1", modp_share(&prime, &[2], &[1])),
+        ("y = p - 1", modp_share(&prime, &[2], &less_one)),
+        ("y = p", modp_share(&prime, &[2], &prime)),
+        ("y > p", modp_share(&prime, &[2], &[0xff; VALUE_LEN])),
         ("not DER", b"no key".to_vec()),
         ("nothing", Vec::new()),
     ];
-    shares.push(("a trailing byte", [modp_share(&prime, 2, &good), vec![0]].concat()));
+    shares.push(("a trailing byte", [modp_share(&prime, &[2], &good), vec![0]].concat()));
     for (flaw, share) in shares {
         let agreed = mallory.agree(&world, &helper).await;
         assert_eq!(agreed.accepted.suite(), Suite::Modp2048MlKem768);

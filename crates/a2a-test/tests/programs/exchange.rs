@@ -5,10 +5,20 @@ use a2a_core::crypto::kx::{InitiatorKeys, Suite};
 use a2a_core::crypto::provider::available;
 use a2a_core::crypto::signature::SignatureLabel;
 use a2a_core::handshake::messages::{KeyExchangeInit, KeyExchangeReply};
+use a2a_core::session::{Frame, FrameType};
+use a2a_test::arena::{AgentProcess, Arena};
 use a2a_test::der::modp_share;
-use a2a_test::mallory::{KEY_EXCHANGE, REQUEST, Target, forged_finish, forged_init, start};
+use a2a_test::mallory::{
+    Agreed, KEY_EXCHANGE, Mallory, REQUEST, SEND, Target, forged_finish, forged_init, start,
+};
+use a2a_test::raw::Reply;
+use tokio::task::JoinHandle;
 
 use super::agent_and_mallory;
+
+async fn exponentiations(agent: &AgentProcess) -> u64 {
+    agent.counter("a2a_exponentiations_total").await
+}
 
 /// A share with a good signature in another session's place.
 #[tokio::test]
@@ -17,8 +27,10 @@ async fn t02_a_signed_share_is_good_in_its_own_session_alone() {
     let first = start(mallory.agree(&arena.world, &helper).await.accepted).message;
     let second = mallory.agree(&arena.world, &helper).await.accepted.session_id();
     let replayed = KeyExchangeInit { session_id: second, ..first.clone() };
+    let before = exponentiations(&helper).await;
     let refused = mallory.post(&helper, KEY_EXCHANGE, &replayed).await;
     assert_eq!(refused.refusal(), (401, "handshake_failed".into()));
+    assert_eq!(exponentiations(&helper).await, before);
     mallory.post(&helper, KEY_EXCHANGE, &first).await.read_as::<KeyExchangeReply>();
 }
 
@@ -46,36 +58,79 @@ async fn t03_a_signature_for_another_use_is_refused() {
 async fn t08_any_group_but_the_one_is_refused() {
     let (arena, helper, mallory) = agent_and_mallory("helper").await;
     let prime = GROUP_14.prime();
-    let mut composite = prime.to_vec();
+    let (mut composite, mut below) = (prime.to_vec(), prime.to_vec());
     composite[VALUE_LEN - 1] -= 2;
-    let value = [4];
-    for (modulus, generator) in
-        [(&composite[..], 2), (&prime[..64], 2), (&prime, 0), (&prime, 1), (&prime, 5)]
-    {
+    below[VALUE_LEN - 1] -= 1;
+    let before = exponentiations(&helper).await;
+    for (modulus, generator) in [
+        (&composite[..], &[2][..]),
+        (&prime[..64], &[2]),
+        (&[23], &[5]),
+        (&prime, &[0]),
+        (&prime, &[1]),
+        (&prime, &[5]),
+        (&prime, &below),
+    ] {
         let agreed = mallory.agree(&arena.world, &helper).await;
-        let transcript = agreed.transcript();
-        let mut init = start(agreed.accepted).message;
-        init.dh_public_key = modp_share(modulus, generator, &value).into();
-        mallory.sign_init(&transcript, &mut init);
-        let refused = mallory.post(&helper, KEY_EXCHANGE, &init).await;
-        assert_eq!(refused.refusal(), (401, "handshake_failed".into()), "{generator}");
+        let share = modp_share(modulus, generator, &[4]);
+        let refused = mallory.post(&helper, KEY_EXCHANGE, &with_share(&mallory, agreed, share)).await;
+        assert_eq!(refused.refusal(), (401, "handshake_failed".into()), "{generator:?}");
     }
+    assert_eq!(exponentiations(&helper).await, before);
+}
+
+/// M3 of hers with this share, well signed.
+fn with_share(mallory: &Mallory, agreed: Agreed, share: Vec<u8>) -> KeyExchangeInit {
+    let transcript = agreed.transcript();
+    let mut init = start(agreed.accepted).message;
+    init.dh_public_key = share.into();
+    mallory.sign_init(&transcript, &mut init);
+    init
 }
 
 #[tokio::test]
 async fn t09_degenerate_shares_are_refused() {
     let (arena, helper, mallory) = agent_and_mallory("helper").await;
     let prime = GROUP_14.prime();
-    let (mut below, one) = (prime.to_vec(), [1]);
+    let (mut below, mut above) = (prime.to_vec(), prime.to_vec());
     below[VALUE_LEN - 1] -= 1;
-    for value in [&[0][..], &one, &below, &prime, &[0xff; VALUE_LEN]] {
+    // The last bits of the prime are all ones: it goes on in the last eight bytes.
+    above[VALUE_LEN - 8..].fill(0);
+    above[VALUE_LEN - 9] += 1;
+    let power = [&[1], &[0; VALUE_LEN][..]].concat();
+    let before = exponentiations(&helper).await;
+    for value in [&[0][..], &[1], &below, &prime, &above, &[0xff; VALUE_LEN], &power] {
         let agreed = mallory.agree(&arena.world, &helper).await;
-        let transcript = agreed.transcript();
-        let mut init = start(agreed.accepted).message;
-        init.dh_public_key = modp_share(&prime, 2, value).into();
-        mallory.sign_init(&transcript, &mut init);
+        let init = with_share(&mallory, agreed, modp_share(&prime, &[2], value));
         let refused = mallory.post(&helper, KEY_EXCHANGE, &init).await;
         assert_eq!(refused.refusal(), (401, "handshake_failed".into()), "{value:?}");
+    }
+    assert_eq!(exponentiations(&helper).await, before);
+    // Its coefficients are over the modulus.
+    let agreed = mallory.agree(&arena.world, &helper).await;
+    let (transcript, mut init) = (agreed.transcript(), start(agreed.accepted).message);
+    init.kem_public_key = Some(vec![0xff; 1184].into());
+    mallory.sign_init(&transcript, &mut init);
+    let refused = mallory.post(&helper, KEY_EXCHANGE, &init).await;
+    assert_eq!(refused.refusal(), (401, "handshake_failed".into()));
+}
+
+/// With these points whoever listens knows the result.
+#[tokio::test]
+async fn t09_points_of_low_order_are_refused() {
+    let arena = Arena::start().await;
+    let helper = arena.agent("helper", &["--accept", "all", "--suites", "A2A-X25519-MLKEM768"]).await;
+    let mallory = Mallory::join(&arena.world).await;
+    for first in [0, 1] {
+        let agreed = mallory.agree(&arena.world, &helper).await;
+        let (transcript, mut init) = (agreed.transcript(), start(agreed.accepted).message);
+        let mut point = init.dh_public_key.as_bytes().to_vec();
+        point[12..].fill(0);
+        point[12] = first;
+        init.dh_public_key = point.into();
+        mallory.sign_init(&transcript, &mut init);
+        let refused = mallory.post(&helper, KEY_EXCHANGE, &init).await;
+        assert_eq!(refused.refusal(), (401, "handshake_failed".into()), "{first}");
     }
 }
 
@@ -83,22 +138,23 @@ async fn t09_degenerate_shares_are_refused() {
 async fn t10_a_forged_share_costs_no_exponentiation() {
     let (arena, helper, mallory) = agent_and_mallory("helper").await;
     let init = start(mallory.agree(&arena.world, &helper).await.accepted).message;
-    let before = helper.counter("a2a_exponentiations_total").await;
+    let before = exponentiations(&helper).await;
     for _ in 0..50 {
         let refused = mallory.post(&helper, KEY_EXCHANGE, &forged_init(&init)).await;
         assert_eq!(refused.refusal(), (401, "handshake_failed".into()));
     }
-    assert_eq!(helper.counter("a2a_exponentiations_total").await, before);
+    assert_eq!(exponentiations(&helper).await, before);
     mallory.post(&helper, KEY_EXCHANGE, &init).await.read_as::<KeyExchangeReply>();
-    assert!(helper.counter("a2a_exponentiations_total").await > before, "the counter counts");
+    assert!(exponentiations(&helper).await > before, "the counter counts");
 }
 
-/// Many M3 at once, each well signed.
+/// Many M3 at once, each well signed, and then many M5.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t22_of_many_shares_at_once_one_is_taken() {
     let (arena, mut helper, mallory) = agent_and_mallory("helper").await;
     let agreed = mallory.agree(&arena.world, &helper).await;
-    let (transcript, init) = (agreed.transcript(), start(agreed.accepted).message);
+    let (transcript, step) = (agreed.transcript(), start(agreed.accepted));
+    let init = step.message;
     let kem = Suite::ALL.map(|suite| InitiatorKeys::generate(suite, available()[0]).unwrap().into_parts().1);
     let mut posts = Vec::new();
     for _ in 0..8 {
@@ -110,6 +166,30 @@ async fn t22_of_many_shares_at_once_one_is_taken() {
         }
     }
     // Signatures are salted: no two are the same bytes.
+    assert_eq!(taken(posts).await, 1);
+    assert_eq!(helper.sessions("pending").await, 1);
+
+    let step = start(mallory.agree(&arena.world, &helper).await.accepted);
+    let init = step.message;
+    let reply: KeyExchangeReply = mallory.post(&helper, KEY_EXCHANGE, &init).await.read_as();
+    let finish = step.next.finish(&reply).unwrap().message;
+    let id = init.session_id;
+    let early = Frame {
+        session_id: id,
+        epoch: 0,
+        seq: 0,
+        frame_type: FrameType::Text,
+        ciphertext: vec![0; 40].into(),
+    };
+    assert_eq!(mallory.post(&helper, SEND, &early).await.refusal(), (409, "wrong_state".into()));
+    let posts: Vec<_> = (0..16).map(|_| tokio::spawn(mallory.post(&helper, KEY_EXCHANGE, &finish))).collect();
+    assert_eq!(taken(posts).await, 16, "the same bytes get the same answer");
+    assert_eq!(helper.sessions("established").await, 1);
+    assert_eq!(mallory.post(&helper, KEY_EXCHANGE, &init).await.refusal(), (409, "wrong_state".into()));
+}
+
+/// How many were taken. The others came at the wrong time.
+async fn taken(posts: Vec<JoinHandle<Reply>>) -> usize {
     let mut taken = 0;
     for post in posts {
         let reply = post.await.unwrap();
@@ -119,8 +199,7 @@ async fn t22_of_many_shares_at_once_one_is_taken() {
             assert_eq!(reply.refusal(), (409, "wrong_state".into()));
         }
     }
-    assert_eq!(taken, 1);
-    assert_eq!(helper.sessions("pending").await, 1);
+    taken
 }
 
 /// Whichever check failed, status and body are the same.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, decode_frames};
 use a2a_core::session::{Ack, CloseReason, Frame, FrameType, Session};
@@ -36,7 +37,7 @@ async fn t07_no_number_is_used_twice() {
     man.pass_on_to(helper.socket);
     let lost = AtomicUsize::new(0);
     man.on_reply(move |call, reply| {
-        if call.path == SEND && lost.fetch_add(1, Ordering::SeqCst) % 3 == 1 {
+        if [SEND, CLOSE].contains(&call.path.as_str()) && lost.fetch_add(1, Ordering::SeqCst) % 3 == 1 {
             *reply = Reply::lost();
         }
     });
@@ -46,6 +47,8 @@ async fn t07_no_number_is_used_twice() {
         for number in 0..6 {
             traveller.done(&format!("send {id} {number}")).await;
         }
+        traveller.done(&format!("close {id}")).await;
+        let id = traveller.connect(&helper).await;
         traveller.repl.begin(&format!("send {id} cut off")).await.unwrap();
     };
     let mut traveller = arena.agent("traveller", &[]).await;
@@ -57,7 +60,7 @@ async fn t07_no_number_is_used_twice() {
     talk(&mut arena.agent("traveller", &[]).await).await;
     let mut frames: HashMap<_, Base64> = HashMap::new();
     let mut repeated = 0;
-    for (call, _) in man.passed_to(SEND) {
+    for (call, _) in [man.passed_to(SEND), man.passed_to(CLOSE)].concat() {
         for frame in read_frames(&call) {
             let id = (frame.session_id, frame.epoch, frame.seq);
             let known = frames.entry(id).or_insert_with(|| frame.ciphertext.clone());
@@ -112,6 +115,25 @@ async fn t25_frames_are_delivered_once_and_in_their_order() {
     assert_eq!(session.sealer.accept(&ack).unwrap(), 3);
 }
 
+/// After a quarter of an hour the sender goes on under the next key, and with the one before nothing is taken any more.
+#[tokio::test]
+async fn t27_keys_follow_each_other() {
+    let (_arena, mut helper, mallory, mut session) = helper_in_session().await;
+    let first = seal(&mut session, "under the first key");
+    assert_eq!(mallory.post(&helper, SEND, &first).await.status, 200);
+    let later = Clock::System.now().saturating_add(Duration::from_mins(16));
+    let mut seal =
+        |text: &str| session.sealer.seal(FrameType::Text, text.as_bytes().to_vec(), later).unwrap();
+    let next = seal("under the next");
+    assert_eq!((first.epoch, next.epoch), (0, 1));
+    assert_eq!(mallory.post(&helper, SEND, &next).await.status, 200);
+    let back = Frame { epoch: 0, ..seal("as if under the first") };
+    assert_eq!(mallory.post(&helper, SEND, &back).await.refusal(), (401, "bad_frame".into()));
+    helper.hears("under the first key").await;
+    helper.hears("under the next").await;
+    helper.hears_nothing().await;
+}
+
 /// A close without a good tag closes nothing; a good one tells what is missing.
 #[tokio::test]
 async fn t26_a_close_is_sealed_and_counts() {
@@ -127,6 +149,8 @@ async fn t26_a_close_is_sealed_and_counts() {
         let refused = mallory.post(&helper, CLOSE, &forged).await;
         assert_eq!(refused.refusal(), (401, "bad_frame".into()));
     }
+    let unsealed = json!({"session_id": id, "reason": "done"});
+    assert_eq!(mallory.raw.post(helper.socket, CLOSE, &unsealed).await.refusal(), (400, "bad_json".into()));
     assert_eq!(helper.sessions("established").await, 1);
     assert_eq!(mallory.post(&helper, CLOSE, &close).await.status, 200);
     let closed = helper.repl.notice("session_closed").await;
