@@ -1,13 +1,14 @@
 //! Who a peer is: itself, somebody else, somebody with a stolen key, a man between.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::available;
 use a2a_core::crypto::signature::{self, SignatureLabel};
-use a2a_core::handshake::messages::Request;
+use a2a_core::handshake::messages::{Request, Response};
 use a2a_core::handshake::transcript::Transcript;
-use a2a_test::arena::Arena;
+use a2a_test::arena::{AgentProcess, Arena};
 use a2a_test::keys;
 use a2a_test::mallory::{Mallory, REQUEST, SEND, Target};
 use a2a_test::man::Man;
@@ -16,6 +17,22 @@ use a2a_test::relay::{Manner, Relay};
 use a2a_test::world::Certified;
 
 use super::agent_and_mallory;
+
+const CERTIFICATE: &str = "/agent/certificate";
+
+/// A helper that accepts everybody, and before it a man inside TLS: he holds its TLS key.
+async fn man_inside_tls(options: &[&str]) -> (Arena, AgentProcess, Man) {
+    let (arena, man) = (Arena::start().await, Man::start().await);
+    keys::put_secret(&arena.world.path().join("helper"), "tls.key", &man.tls_key.key_pair().serialize_der());
+    let options = [&["--accept", "all", "--address", man.address.as_str()], options].concat();
+    let helper = arena.agent("helper", &options).await;
+    man.pass_on_to(helper.socket);
+    (arena, helper, man)
+}
+
+fn ask(agent: &AgentProcess) -> String {
+    format!("request {} {}", agent.address, agent.id)
+}
 
 /// Mallory passes on to the helper what the traveller says to her, and back.
 #[tokio::test]
@@ -41,11 +58,8 @@ async fn t01_a_share_passed_on_under_another_name_gives_no_session() {
 /// A man inside TLS sends the traveller's frames back to it.
 #[tokio::test]
 async fn t05_a_frame_sent_back_to_its_sender_is_refused() {
-    let (arena, man) = (Arena::start().await, Man::start().await);
-    keys::put_secret(&arena.world.path().join("helper"), "tls.key", &man.tls_key.key_pair().serialize_der());
-    let mut helper = arena.agent("helper", &["--accept", "all", "--address", man.address.as_str()]).await;
+    let (arena, mut helper, man) = man_inside_tls(&[]).await;
     let mut traveller = arena.agent("traveller", &[]).await;
-    man.pass_on_to(helper.socket);
     let id = traveller.connect(&helper).await;
     for text in ["one", "two"] {
         traveller.done(&format!("send {id} {text}")).await;
@@ -96,29 +110,88 @@ async fn t06_an_agent_has_no_session_with_itself() {
     );
 }
 
-/// A man takes the hybrid suites out of the offer.
+/// A man inside TLS takes the hybrid suites out of the offer.
 #[tokio::test]
 async fn t13_an_offer_that_was_changed_on_its_way_is_refused() {
-    let (arena, helper, mallory) = agent_and_mallory("helper").await;
-    let mut request = mallory.request(&helper.verified(&arena.world)).message;
-    request.suites = vec![Suite::Modp2048];
-    let refused = mallory.post(&helper, REQUEST, &request).await;
-    assert_eq!(refused.refusal(), (401, "handshake_failed".into()));
+    let (arena, helper, man) = man_inside_tls(&[]).await;
+    let mut traveller = arena.agent("traveller", &[]).await;
+    man.on_call(|call| {
+        if call.path == REQUEST {
+            let mut request: Request = serde_json::from_slice(&call.body).unwrap();
+            request.suites = vec![Suite::Modp2048];
+            call.body = serde_json::to_vec(&request).unwrap();
+        }
+        None
+    });
+    assert_eq!(traveller.fails(&ask(&helper)).await, "peer_refused");
+    let (_, answer) = man.passed_to(REQUEST).pop().unwrap();
+    assert_eq!(answer.refusal(), (401, "handshake_failed".into()));
 }
 
-/// Everything that the controller has ever signed for another use.
+/// A man inside TLS puts the suite without a KEM into the answer.
+#[tokio::test]
+async fn t13_a_choice_that_was_changed_on_its_way_is_refused() {
+    let (arena, mut helper, man) = man_inside_tls(&[]).await;
+    let mut traveller = arena.agent("traveller", &[]).await;
+    man.on_reply(|call, reply| {
+        if call.path == REQUEST {
+            let Response::Accepted(mut acceptance) = reply.read_as() else { unreachable!("an acceptance") };
+            acceptance.suite = Suite::Modp2048;
+            *reply = Reply::json(200, &Response::Accepted(acceptance));
+        }
+    });
+    assert_eq!(traveller.fails(&ask(&helper)).await, "handshake_failed");
+    assert_eq!(helper.sessions("pending").await, 1, "it was the answer that failed");
+}
+
+/// Mallory is asked and signs what she chooses, which is not the best.
+#[tokio::test]
+async fn t13_a_signed_choice_that_is_not_the_best_is_refused() {
+    let arena = Arena::start().await;
+    let mallory = Mallory::join(&arena.world).await;
+    let own = mallory.credential.certificate().clone();
+    for (program, suite) in [("traveller", Suite::X25519MlKem768), ("helper", Suite::Modp2048)] {
+        let herself = mallory.clone();
+        mallory.server.on_call(move |call| match call.path.as_str() {
+            CERTIFICATE => Some(Reply::json(200, herself.credential.certificate().certificate())),
+            REQUEST => {
+                let request = serde_json::from_slice(&call.body).unwrap();
+                Some(Reply::json(
+                    200,
+                    &herself.accept_with(&request, |acceptance| acceptance.suite = suite).0,
+                ))
+            }
+            _ => None,
+        });
+        let mut agent = arena.agent(program, &[]).await;
+        let asked = format!("request {} {}", own.address(), own.agent_id());
+        assert_eq!(agent.fails(&asked).await, "handshake_failed", "{suite}");
+    }
+}
+
+/// Mallory's certificate with the controller's signature for each other use there is, and what else the controller signs in
+/// its place.
 #[tokio::test]
 async fn t17_what_is_signed_for_another_use_certifies_nobody() {
-    let (arena, helper, mallory) = agent_and_mallory("helper").await;
-    let key = keys::signing_key("controller", available()[0]);
-    for label in [SignatureLabel::Enrolment, SignatureLabel::Request, SignatureLabel::Accept] {
-        let request = mallory.request_with(&helper.verified(&arena.world), |request| {
+    let (arena, helper, mut mallory) = agent_and_mallory("helper").await;
+    let (key, certificate) = (keys::signing_key("controller", available()[0]), helper.verified(&arena.world));
+    for label in SignatureLabel::ALL.into_iter().filter(|label| *label != SignatureLabel::Certificate) {
+        let request = mallory.request_with(&certificate, |request| {
             let certified = request.certificate.certified_message().unwrap();
             request.certificate.controller_signature =
                 signature::sign(key.as_ref(), label, &certified).unwrap();
         });
+        // Whoever tries often from one place is not heard for a while.
+        mallory.raw = Raw::from_elsewhere();
         let refused = mallory.post(&helper, REQUEST, &request).await;
         assert_eq!(refused.refusal(), (401, "handshake_failed".into()), "{label:?}");
+    }
+    let (_, port) = arena.controller.address.as_str().rsplit_once(':').unwrap();
+    let controller = SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap()));
+    for artefact in ["/controller/info", "/controller/revocations"] {
+        let mut request = serde_json::to_value(mallory.request(&certificate).message).unwrap();
+        request["certificate"] = mallory.raw.get(controller, artefact).await.read_as();
+        assert_eq!(mallory.post(&helper, REQUEST, &request).await.status, 400, "{artefact}");
     }
     mallory.agree(&arena.world, &helper).await;
 }
