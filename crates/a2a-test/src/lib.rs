@@ -19,6 +19,7 @@ pub mod puppet;
 pub mod raw;
 pub mod relay;
 pub mod rsa_by_hand;
+pub mod thief;
 
 pub mod arena;
 pub mod binaries;

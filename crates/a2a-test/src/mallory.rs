@@ -186,14 +186,19 @@ impl Mallory {
 impl Agreed {
     /// The transcript after M2.
     pub fn transcript(&self) -> Transcript {
-        let mut transcript = Transcript::new();
-        transcript.absorb_message(&self.request);
-        transcript.absorb_signature(&self.request.signature);
-        transcript.absorb_message(&self.response);
-        let Response::Accepted(acceptance) = &self.response else { panic!("rejected") };
-        transcript.absorb_signature(&acceptance.signature);
-        transcript
+        agreed(&self.request, &self.response)
     }
+}
+
+/// The transcript after an M2 that accepts.
+pub fn agreed(request: &Request, response: &Response) -> Transcript {
+    let mut transcript = Transcript::new();
+    transcript.absorb_message(request);
+    transcript.absorb_signature(&request.signature);
+    transcript.absorb_message(response);
+    let Response::Accepted(acceptance) = response else { panic!("rejected") };
+    transcript.absorb_signature(&acceptance.signature);
+    transcript
 }
 
 /// Begins the exchange as an honest peer would.

@@ -6,14 +6,16 @@ use std::time::Duration;
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::available;
 use a2a_core::crypto::signature::{self, SignatureLabel};
-use a2a_core::handshake::messages::{Request, Response};
+use a2a_core::handshake::messages::{KeyExchangeInit, Request, Response};
 use a2a_core::handshake::transcript::Transcript;
+use a2a_core::wire::Base64;
 use a2a_test::arena::{AgentProcess, Arena};
 use a2a_test::keys;
-use a2a_test::mallory::{Mallory, REQUEST, SEND, Target};
+use a2a_test::mallory::{KEY_EXCHANGE, Mallory, REQUEST, SEND, Target, agreed};
 use a2a_test::man::Man;
 use a2a_test::raw::{Raw, Reply};
 use a2a_test::relay::{Manner, Relay};
+use a2a_test::thief;
 use a2a_test::world::Certified;
 
 use super::agent_and_mallory;
@@ -110,6 +112,19 @@ async fn t06_an_agent_has_no_session_with_itself() {
     );
 }
 
+/// A man inside TLS shows the helper's certificate, and puts what the traveller then says into the traveller.
+#[tokio::test]
+async fn t06_a_request_that_is_led_back_to_its_sender_is_refused() {
+    let (arena, helper, man) = man_inside_tls(&[]).await;
+    let mut traveller = arena.agent("traveller", &[]).await;
+    man.pass_on_to(traveller.socket);
+    let shown = Reply::json(200, helper.certificate());
+    man.on_call(move |call| (call.path == CERTIFICATE).then(|| shown.clone()));
+    assert_eq!(traveller.fails(&ask(&helper)).await, "peer_refused");
+    let (_, answer) = man.passed_to(REQUEST).pop().unwrap();
+    assert_eq!(answer.refusal(), (421, "wrong_recipient".into()));
+}
+
 /// A man inside TLS takes the hybrid suites out of the offer.
 #[tokio::test]
 async fn t13_an_offer_that_was_changed_on_its_way_is_refused() {
@@ -200,15 +215,11 @@ async fn t17_what_is_signed_for_another_use_certifies_nobody() {
 /// stands inside TLS and shows the helper's certificate.
 #[tokio::test]
 async fn t28_the_thief_of_a_key_plays_nobody_to_its_owner() {
-    let (arena, man) = (Arena::start().await, Man::start().await);
-    let file = |program: &str| arena.world.path().join(program);
-    keys::put_secret(&file("helper"), "tls.key", &man.tls_key.key_pair().serialize_der());
-    keys::put_secret(&file("traveller"), "identity.key", &keys::pkcs8("stolen"));
-    let helper = arena.agent("helper", &["--accept", "all", "--address", man.address.as_str()]).await;
+    let (arena, helper, man) = man_inside_tls(&[]).await;
+    keys::put_secret(&arena.world.path().join("traveller"), "identity.key", &keys::pkcs8("stolen"));
     let mut traveller = arena.agent("traveller", &[]).await;
     let thief = Mallory::join_as(&arena.world, "thief", "stolen").await;
     let shown = helper.verified(&arena.world);
-    man.pass_on_to(helper.socket);
     man.on_call(move |call| {
         let request: Request = (call.path == REQUEST).then(|| serde_json::from_slice(&call.body).unwrap())?;
         let (accepted, _) = thief.accept_with(&request, |acceptance| {
@@ -217,8 +228,28 @@ async fn t28_the_thief_of_a_key_plays_nobody_to_its_owner() {
         });
         Some(Reply::json(200, &accepted))
     });
-    let ask = format!("request {} {}", man.address, helper.id);
-    assert_eq!(traveller.fails(&ask).await, "handshake_failed");
+    assert_eq!(traveller.fails(&ask(&helper)).await, "handshake_failed");
+}
+
+/// The same thief lets the helper consent, and answers in its place when keys are made.
+#[tokio::test]
+async fn t28_the_thief_of_a_key_makes_no_keys_with_its_owner() {
+    let (arena, helper, man) = man_inside_tls(&["--suites", Suite::Modp2048.as_str()]).await;
+    keys::put_secret(&arena.world.path().join("traveller"), "identity.key", &keys::pkcs8("stolen"));
+    let mut traveller = arena.agent("traveller", &[]).await;
+    let stolen = keys::signing_key("stolen", available()[0]);
+    let herself = man.clone();
+    man.on_call(move |call| {
+        let init: KeyExchangeInit =
+            (call.path == KEY_EXCHANGE).then(|| serde_json::from_slice(&call.body).ok())??;
+        let (asked, answered) = herself.passed_to(REQUEST).pop().unwrap();
+        let agreed = agreed(&serde_json::from_slice(&asked.body).unwrap(), &answered.read_as());
+        Some(Reply::json(200, &thief::reply(stolen.as_ref(), &agreed, &init)))
+    });
+    let session = traveller.done(&ask(&helper)).await;
+    let keys = format!("keyexchange {}", session["session_id"].as_str().unwrap());
+    assert_eq!(traveller.fails(&keys).await, "handshake_failed");
+    assert_eq!(man.passed_to(KEY_EXCHANGE).len(), 1, "M4 is not answered");
 }
 
 /// A man with a TLS key of his own gets to see one fetch of a certificate, which is public.
@@ -228,8 +259,31 @@ async fn t36_a_man_with_another_tls_key_is_told_nothing() {
     let helper = arena.agent("helper", &["--accept", "all", "--address", man.address.as_str()]).await;
     let mut traveller = arena.agent("traveller", &[]).await;
     man.pass_on_to(helper.socket);
-    let ask = format!("request {} {}", man.address, helper.id);
-    assert_eq!(traveller.fails(&ask).await, "peer_unreachable");
+    assert_eq!(traveller.fails(&ask(&helper)).await, "peer_unreachable");
     let passed: Vec<_> = man.passed().into_iter().map(|(call, _)| call.path).collect();
-    assert_eq!(passed, ["/agent/certificate"]);
+    assert_eq!(passed, [CERTIFICATE]);
+}
+
+/// A man with the helper's TLS key sees every byte that passes, and in none of them what is said.
+#[tokio::test]
+async fn t36_a_man_with_the_right_tls_key_reads_nothing() {
+    let (arena, mut helper, man) = man_inside_tls(&[]).await;
+    let mut traveller = arena.agent("traveller", &[]).await;
+    let id = traveller.connect(&helper).await;
+    // Base64 of 30 bytes has no padding, so it stands in the Base64 of whatever goes on behind them.
+    let text = "a text that nobody else sees..";
+    let encoded = serde_json::to_value(Base64::from(text.as_bytes().to_vec())).unwrap();
+    traveller.done(&format!("send {id} {text}")).await;
+    helper.hears(text).await;
+    assert!(!man.passed_to(SEND).is_empty(), "it passed through him");
+    for (call, reply) in man.passed() {
+        for body in [call.body, reply.body] {
+            let body = String::from_utf8_lossy(&body);
+            assert!(
+                !body.contains(text) && !body.contains(encoded.as_str().unwrap()),
+                "{} {body}",
+                call.path
+            );
+        }
+    }
 }
