@@ -95,7 +95,12 @@ impl Arena {
     /// An agent that runs and has not enrolled.
     pub async fn stranger(&self, program: &str, options: &[&str]) -> AgentProcess {
         let agent = self.just_started(program, options).await;
-        // It takes no requests from the second in which it started, and this clock cannot be moved.
+        self.next_second().await;
+        agent
+    }
+
+    /// Waits for the next second: an agent takes no requests from the one in which it started, and this clock cannot be moved.
+    pub async fn next_second(&self) {
         let started = self.world.clock.now();
         soon("the next second", async {
             while self.world.clock.now() <= started {
@@ -103,7 +108,6 @@ impl Arena {
             }
         })
         .await;
-        agent
     }
 
     /// An agent that has this moment begun to listen. `--data-dir` among the options says that it has files of its own, or

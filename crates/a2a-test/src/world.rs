@@ -8,13 +8,14 @@ use std::time::Duration;
 use a2a_core::PROTOCOL_VERSION;
 use a2a_core::agent_id::{AgentAddress, AgentId};
 use a2a_core::certificate::authority::Authority;
-use a2a_core::certificate::card::AgentCard;
+use a2a_core::certificate::card::{AgentCard, AgentCertificate};
 use a2a_core::certificate::enrolment::EnrolmentRequest;
 use a2a_core::certificate::known::KnownCertificates;
 use a2a_core::certificate::revocation::RevocationContent;
 use a2a_core::certificate::verify::{TrustAnchor, Verifier};
 use a2a_core::crypto::kx::Suite;
 use a2a_core::crypto::provider::{Provider, available};
+use a2a_core::crypto::signature::{self, SignatureLabel, SigningKey};
 use a2a_core::handshake::Credential;
 use a2a_core::wire::Hex;
 use a2a_node::args::ControllerConfig;
@@ -191,6 +192,16 @@ impl World {
         let certificate = self.authority(provider).issue(&request, wish.life, now).unwrap();
         let verified = self.anchor().verify(provider, certificate, None, now).unwrap();
         Credential::new(provider, key, verified).unwrap()
+    }
+
+    /// Signs a certificate anew in which something has been changed: as `owner`, and as a controller that does not look.
+    pub fn certify_anew(&self, certificate: &mut AgentCertificate, owner: &dyn SigningKey) {
+        let controller = keys::signing_key(self.key_name, available()[0]);
+        let card = certificate.agent_card.enrolment_message(&certificate.nonce).unwrap();
+        certificate.agent_signature = signature::sign(owner, SignatureLabel::Enrolment, &card).unwrap();
+        let certified = certificate.certified_message().unwrap();
+        certificate.controller_signature =
+            signature::sign(controller.as_ref(), SignatureLabel::Certificate, &certified).unwrap();
     }
 
     fn authority(&self, provider: Provider) -> Authority {
