@@ -121,6 +121,9 @@ fn attack(folder: &Path, filter: &str, without: Option<&str>) -> Outcomes {
         let failure = (outcome != "ok").then(|| said(&text, name));
         outcomes.entry(row).or_default().push(Outcome { test: test.to_owned(), failure });
     }
+    for tests in outcomes.values_mut() {
+        tests.sort_by(|one, other| one.test.cmp(&other.test));
+    }
     outcomes
 }
 
