@@ -4,7 +4,7 @@
 //! Run by `scripts/evidence/attacks`, which builds the programs first; `A2A_BIN_DIR` is where they are.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -150,14 +150,29 @@ fn build(table: &Table) -> PathBuf {
     folder.join("debug")
 }
 
-/// All that git knows of, as it is in the work tree.
+/// The work tree, without what git ignores. Sources that are no longer in it go.
 fn copy_to(tree: &Path) {
-    let listed = Command::new("git").current_dir(workspace()).args(["ls-files", "-z"]).output().unwrap();
+    let mut git = Command::new("git");
+    git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(workspace());
+    let listed = git.output().unwrap();
     assert!(listed.status.success(), "this needs a clone with git");
-    for file in String::from_utf8(listed.stdout).unwrap().split_terminator('\0') {
-        // One that has been deleted and not committed yet is not there.
-        if let Ok(bytes) = std::fs::read(workspace().join(file)) {
-            write_if_new(&tree.join(file), &bytes);
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    // One that has been deleted and not committed yet is listed.
+    let files: BTreeSet<_> =
+        listed.split_terminator('\0').map(Path::new).filter(|file| workspace().join(file).is_file()).collect();
+    remove_others(tree, tree, &files);
+    for file in files {
+        write_if_new(&tree.join(file), &std::fs::read(workspace().join(file)).unwrap());
+    }
+}
+
+fn remove_others(folder: &Path, tree: &Path, files: &BTreeSet<&Path>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            remove_others(&path, tree, files);
+        } else if !files.contains(path.strip_prefix(tree).unwrap()) {
+            std::fs::remove_file(path).unwrap();
         }
     }
 }

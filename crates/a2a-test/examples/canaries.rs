@@ -34,24 +34,19 @@ async fn main() {
     converse(&mut traveller, &mut helper).await;
     let errors = provoke(&arena, &helper).await;
     for agent in [&mut helper, &mut traveller] {
+        // Wherever this system would put a core, there is none.
+        let limits = fs::read_to_string(format!("/proc/{}/limits", agent.pid())).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "a core would be dumped");
         agent.abort().await;
     }
 
-    let mut canaries: Vec<(&str, Vec<u8>)> =
-        SAID.iter().map(|said| ("what was said", said.as_bytes().to_vec())).collect();
-    canaries.push(("the passphrase", PASSPHRASE.as_bytes().to_vec()));
-    canaries.extend(tokens.iter().map(|token| ("a join token", token.clone().into_bytes())));
-    // A part of the private exponent, as it is and in the ways in which it might be printed.
-    let part = &key[400..448];
-    canaries.push(("a private key", part.to_vec()));
-    canaries.push((
-        "a private key in hexadecimal",
-        part.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect(),
-    ));
-    for at in 400..403 {
-        let base64 = serde_json::to_string(&Base64::from(key[at..at + 48].to_vec())).unwrap();
-        canaries.push(("a private key in Base64", base64.trim_matches('"').as_bytes().to_vec()));
-    }
+    let tokens = tokens.iter().map(String::as_bytes);
+    // Of the key a part of the private exponent.
+    let secrets = SAID.map(str::as_bytes).into_iter().chain([PASSPHRASE.as_bytes(), &key[400..451]]).chain(tokens);
+    let canaries: Vec<_> = secrets.flat_map(printed).collect();
+    // Each is found where it is.
+    assert!(canaries.iter().all(|canary| holds(&[b"before ", &canary[..], b" after"].concat(), &canaries)));
 
     let mut places: Vec<(PathBuf, Vec<u8>)> = Vec::new();
     collect(&home, &mut places);
@@ -61,7 +56,8 @@ async fn main() {
     let own_key = home.join("traveller/identity.key");
     assert!(holds(&fs::read(&own_key).unwrap(), &canaries), "the search finds nothing at all");
     places.retain(|(place, _)| *place != own_key);
-    assert!(places.iter().all(|(place, _)| !place.to_string_lossy().contains("core")), "a core was dumped");
+    let is_core = |place: &PathBuf| place.file_name().is_some_and(|name| name.to_string_lossy().starts_with("core"));
+    assert!(!places.iter().any(|(place, _)| is_core(place)), "a core was dumped");
     let logged: usize = places
         .iter()
         .filter(|(place, _)| place.extension().is_some_and(|kind| kind == "log"))
@@ -104,9 +100,7 @@ async fn enrolled(
 }
 
 async fn converse(traveller: &mut AgentProcess, helper: &mut AgentProcess) {
-    let session = traveller.done(&format!("request {} {}", helper.address, helper.id)).await;
-    let id = session["session_id"].as_str().unwrap();
-    traveller.done(&format!("keyexchange {id}")).await;
+    let id = traveller.connect(helper).await;
     traveller.done(&format!("send {id} {}", SAID[0])).await;
     helper.hears(SAID[0]).await;
     helper.done(&format!("send {id} {}", SAID[1])).await;
@@ -129,8 +123,32 @@ async fn provoke(arena: &Arena, helper: &AgentProcess) -> Vec<Vec<u8>> {
     bodies
 }
 
-fn holds(bytes: &[u8], canaries: &[(&str, Vec<u8>)]) -> bool {
-    canaries.iter().any(|(_, canary)| bytes.windows(canary.len()).any(|window| window == canary))
+/// A secret as it is, and in the ways in which it might be printed, without white space.
+fn printed(secret: &[u8]) -> Vec<Vec<u8>> {
+    let mut ways = vec![without_space(secret), secret.to_vec()];
+    ways.push(secret.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect());
+    ways.push(secret.iter().flat_map(|byte| format!("{byte:02X}").into_bytes()).collect());
+    ways.push(without_space(format!("{secret:?}").trim_matches(['[', ']']).as_bytes()));
+    // In Base64 three bytes are four characters, wherever it begins.
+    for at in 0..3 {
+        let whole = (secret.len() - at) / 3 * 3;
+        let base64 = serde_json::to_value(Base64::from(secret[at..at + whole].to_vec())).unwrap();
+        let base64 = base64.as_str().unwrap();
+        ways.push(base64.as_bytes().to_vec());
+        ways.push(base64.replace('+', "-").replace('/', "_").into_bytes());
+    }
+    ways
+}
+
+fn without_space(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
+}
+
+/// As they are, or broken into lines.
+fn holds(bytes: &[u8], canaries: &[Vec<u8>]) -> bool {
+    let joined = without_space(bytes);
+    let stands_in = |bytes: &[u8], canary: &[u8]| bytes.windows(canary.len()).any(|window| window == canary);
+    canaries.iter().any(|canary| stands_in(bytes, canary) || stands_in(&joined, canary))
 }
 
 /// Every file below a folder.

@@ -95,6 +95,8 @@ async fn killed(conversations: usize) -> Figures {
         toll.add(&ended.unwrap());
     }
     toll.print(began.elapsed());
+    assert_eq!(toll.conversations, conversations);
+    assert!(toll.kills.iter().all(|kills| *kills > 0), "nobody was killed at some step");
     toll.figures
 }
 
@@ -271,7 +273,7 @@ async fn rough(messages: usize) -> Figures {
     }
     let talk = Talk::until(messages, Pair::start(arena, places).await, &mut chance).await;
     talk.print("network: delays, cuts, half-closed connections");
-    let of = |count: fn(&Harm) -> &AtomicUsize| sum(ways.iter().map(|way| count(&way.harm)));
+    let of = |count: fn(&Harm) -> &AtomicUsize| done(ways.iter().map(|way| count(&way.harm)));
     println!("  connections                     {}", of(|harm| &harm.connections));
     println!("  delays                          {}", of(|harm| &harm.delays));
     println!("  cuts                            {}", of(|harm| &harm.cuts));
@@ -294,7 +296,7 @@ async fn confused(messages: usize) -> Figures {
     }
     let talk = Talk::until(messages, Pair::start(arena, places).await, &mut chance).await;
     talk.print("network: calls that change their order, calls twice, lost answers");
-    let of = |count: fn(&Deeds) -> &AtomicUsize| sum(deeds.iter().map(|deeds| count(deeds)));
+    let of = |count: fn(&Deeds) -> &AtomicUsize| done(deeds.iter().map(|deeds| count(deeds)));
     println!("  calls overtaken by later ones   {}", of(|deeds| &deeds.held));
     println!("  calls made twice                {}", of(|deeds| &deeds.doubled));
     println!("  answers lost                    {}", of(|deeds| &deeds.lost));
@@ -302,8 +304,11 @@ async fn confused(messages: usize) -> Figures {
     talk.figures
 }
 
-fn sum<'a>(counts: impl Iterator<Item = &'a AtomicUsize>) -> usize {
-    counts.map(|count| count.load(Ordering::Relaxed)).sum()
+/// How often something was done on purpose.
+fn done<'a>(counts: impl Iterator<Item = &'a AtomicUsize>) -> usize {
+    let sum = counts.map(|count| count.load(Ordering::Relaxed)).sum();
+    assert!(sum > 0, "nothing has gone wrong");
+    sum
 }
 
 /// What became of two who went on talking.

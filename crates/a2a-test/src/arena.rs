@@ -129,7 +129,7 @@ impl Arena {
     pub async fn refused(&self, program: &str, options: &[&str]) -> String {
         let mut command = self.command(program, options);
         command.arg("--json");
-        let output = soon("the end", command.stdin(Stdio::null()).output()).await.unwrap();
+        let output = soon("the end", command.stdin(Stdio::null()).kill_on_drop(true).output()).await.unwrap();
         assert!(!output.status.success());
         [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap()).concat()
     }
@@ -279,7 +279,8 @@ impl Target for AgentProcess {
 /// Waits until a file that a program writes has this text in it.
 pub async fn file_holds(file: &Path, text: &str) {
     soon(text, async {
-        while !std::fs::read_to_string(file).unwrap().contains(text) {
+        // The end may be in the middle of a character.
+        while !String::from_utf8_lossy(&std::fs::read(file).unwrap()).contains(text) {
             tokio::time::sleep(POLL).await;
         }
     })

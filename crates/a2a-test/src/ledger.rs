@@ -160,9 +160,9 @@ impl Figures {
         self.said - self.acknowledged - self.unknowingly
     }
 
-    /// Whether nothing has happened that must not.
+    /// Whether something was said, and nothing has happened that must not.
     pub fn hold(&self) -> bool {
-        self.vanished + self.duplicates + self.out_of_order + self.never_said == 0
+        self.delivered > 0 && self.vanished + self.duplicates + self.out_of_order + self.never_said == 0
     }
 }
 

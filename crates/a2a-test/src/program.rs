@@ -132,14 +132,9 @@ impl ControllerProgram {
 
     /// Runs one command beside whatever serves. What it prints with `--json`, and whether it exited with 0.
     pub async fn command(&self, command: &[&str]) -> (bool, Value) {
-        let output = Command::new(&self.binary)
-            .args(&self.arguments)
-            .arg("--json")
-            .args(command)
-            .stdin(Stdio::null())
-            .output()
-            .await
-            .unwrap();
+        let mut running = Command::new(&self.binary);
+        running.args(&self.arguments).arg("--json").args(command).stdin(Stdio::null()).kill_on_drop(true);
+        let output = soon("a command of the controller", running.output()).await.unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let last = text.lines().last().unwrap_or("null");
         (output.status.success(), serde_json::from_str(last).unwrap_or_else(|_| panic!("no JSON: {text}")))

@@ -8,6 +8,8 @@ use a2a_node::tls::client::unauthenticated;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::soon;
+
 /// The client.
 #[derive(Debug, Clone)]
 pub struct Raw(reqwest::Client);
@@ -51,7 +53,7 @@ impl Raw {
     /// Sends bytes.
     pub async fn post_bytes(&self, to: SocketAddr, path: &str, content_type: &str, body: Vec<u8>) -> Reply {
         let request = self.0.post(format!("https://{to}{path}")).header("content-type", content_type);
-        Reply::read(request.body(body).send().await.unwrap()).await
+        Reply::of(request.body(body)).await.unwrap()
     }
 
     /// Sends bytes, or fetches if there are none, when nobody may be there; `None` if there is no answer.
@@ -67,12 +69,12 @@ impl Raw {
             Some(body) => self.0.post(url).header("content-type", content_type).body(body),
             None => self.0.get(url),
         };
-        Reply::try_read(request.send().await.ok()?).await
+        Reply::of(request).await.ok()
     }
 
     /// Fetches.
     pub async fn get(&self, from: SocketAddr, path: &str) -> Reply {
-        Reply::read(self.0.get(format!("https://{from}{path}")).send().await.unwrap()).await
+        Reply::of(self.0.get(format!("https://{from}{path}"))).await.unwrap()
     }
 }
 
@@ -93,17 +95,17 @@ impl Reply {
         Self { status: 0, content_type: JSON.into(), body: Vec::new() }
     }
 
-    async fn read(response: reqwest::Response) -> Self {
-        Self::try_read(response).await.unwrap()
-    }
-
-    async fn try_read(response: reqwest::Response) -> Option<Self> {
-        let content_type = response.headers().get("content-type");
-        Some(Self {
-            status: response.status().as_u16(),
-            content_type: content_type.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default(),
-            body: response.bytes().await.ok()?.to_vec(),
+    async fn of(request: reqwest::RequestBuilder) -> reqwest::Result<Self> {
+        soon("an answer", async {
+            let response = request.send().await?;
+            let content_type = response.headers().get("content-type");
+            Ok(Self {
+                status: response.status().as_u16(),
+                content_type: content_type.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default(),
+                body: response.bytes().await?.to_vec(),
+            })
         })
+        .await
     }
 
     /// What it says, if it is a success.

@@ -104,7 +104,7 @@ impl Relay {
         Reply::json(200, &reply)
     }
 
-    /// Nobody comes this far.
+    /// As if she were the traveller. It comes this far only if M4 was believed.
     async fn pass_finish(&self, mut finish: KeyExchangeFinish) -> Reply {
         let mut transcript = self.transcript();
         transcript.absorb_message(&finish);

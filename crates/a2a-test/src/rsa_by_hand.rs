@@ -3,7 +3,6 @@
 use aws_lc_rs::digest::{Algorithm, SHA256, digest};
 use num_bigint_dig::prime::{next_prime, probably_prime};
 use num_bigint_dig::{BigUint, ModInverse};
-use uuid::Uuid;
 
 use crate::der as by_hand;
 
@@ -191,12 +190,13 @@ fn small_primes() -> Vec<u32> {
 
 /// Of 1024 bits, the highest two set, so that a product of two has 2048.
 fn random_prime() -> BigUint {
-    let bytes: Vec<u8> = (0..8).flat_map(|_| *Uuid::new_v4().as_bytes()).collect();
+    let mut bytes = [0; 128];
+    available()[0].fill_random(&mut bytes).unwrap();
     next_prime(&(BigUint::from_bytes_be(&bytes) | (BigUint::from(3_u8) << 1022)))
 }
 
 fn random(below: usize) -> usize {
-    usize::try_from(Uuid::new_v4().as_u128() % below as u128).unwrap()
+    fastrand::usize(..below)
 }
 
 fn padded(number: &BigUint) -> Vec<u8> {

@@ -8,14 +8,13 @@ use a2a_core::session::frame::{FRAMES_MEDIA_TYPE, decode_frames};
 use a2a_core::session::{Ack, CloseReason, Frame, FrameType, Session};
 use a2a_core::wire::{Base64, MAX_SEND_BODY};
 use a2a_node::clock::Clock;
-use a2a_test::arena::{AgentProcess, Arena, copy_files};
-use a2a_test::keys;
+use a2a_test::arena::{AgentProcess, copy_files};
 use a2a_test::mallory::{CLOSE, SEND};
-use a2a_test::man::{Call, Man};
+use a2a_test::man::Call;
 use a2a_test::raw::Reply;
 use serde_json::json;
 
-use super::helper_in_session;
+use super::{helper_in_session, man_inside_tls};
 
 fn seal(session: &mut Session, text: &str) -> Frame {
     session.sealer.seal(FrameType::Text, text.as_bytes().to_vec(), Clock::System.now()).unwrap()
@@ -31,10 +30,7 @@ fn flipped(ciphertext: &Base64, at: usize) -> Base64 {
 /// a key stands for two frames.
 #[tokio::test]
 async fn t07_no_number_is_used_twice() {
-    let (arena, man) = (Arena::start().await, Man::start().await);
-    keys::put_secret(&arena.world.path().join("helper"), "tls.key", &man.tls_key.key_pair().serialize_der());
-    let helper = arena.agent("helper", &["--accept", "all", "--address", man.address.as_str()]).await;
-    man.pass_on_to(helper.socket);
+    let (arena, helper, man) = man_inside_tls(&[]).await;
     let lost = AtomicUsize::new(0);
     man.on_reply(move |call, reply| {
         if [SEND, CLOSE].contains(&call.path.as_str()) && lost.fetch_add(1, Ordering::SeqCst) % 3 == 1 {
@@ -53,11 +49,12 @@ async fn t07_no_number_is_used_twice() {
     };
     let mut traveller = arena.agent("traveller", &[]).await;
     talk(&mut traveller).await;
+    traveller.kill().await;
     let copy = arena.world.path().join("copy");
     copy_files(&arena.world.path().join("traveller"), &copy);
+    let mut traveller = arena.agent("traveller", &[]).await;
+    talk(&mut traveller).await;
     talk(&mut arena.agent("traveller", &["--data-dir", copy.to_str().unwrap()]).await).await;
-    traveller.kill().await;
-    talk(&mut arena.agent("traveller", &[]).await).await;
     let mut frames: HashMap<_, Base64> = HashMap::new();
     let mut repeated = 0;
     for (call, _) in [man.passed_to(SEND), man.passed_to(CLOSE)].concat() {

@@ -18,7 +18,9 @@ mod texts;
 
 use a2a_core::session::Session;
 use a2a_test::arena::{AgentProcess, Arena};
+use a2a_test::keys;
 use a2a_test::mallory::Mallory;
+use a2a_test::man::Man;
 
 /// An arena with an agent that accepts everybody, and Mallory.
 async fn agent_and_mallory(program: &str) -> (Arena, AgentProcess, Mallory) {
@@ -33,4 +35,14 @@ async fn helper_in_session() -> (Arena, AgentProcess, Mallory, Session) {
     let (arena, helper, mallory) = agent_and_mallory("helper").await;
     let session = mallory.connect(&arena.world, &helper).await;
     (arena, helper, mallory, session)
+}
+
+/// A helper that accepts everybody, and before it a man inside TLS: he holds its TLS key.
+async fn man_inside_tls(options: &[&str]) -> (Arena, AgentProcess, Man) {
+    let (arena, man) = (Arena::start().await, Man::start().await);
+    keys::put_secret(&arena.world.path().join("helper"), "tls.key", &man.tls_key.key_pair().serialize_der());
+    let options = [&["--accept", "all", "--address", man.address.as_str()], options].concat();
+    let helper = arena.agent("helper", &options).await;
+    man.pass_on_to(helper.socket);
+    (arena, helper, man)
 }

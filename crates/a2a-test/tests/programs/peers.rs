@@ -18,19 +18,9 @@ use a2a_test::relay::{Manner, Relay};
 use a2a_test::thief;
 use a2a_test::world::Certified;
 
-use super::agent_and_mallory;
+use super::{agent_and_mallory, man_inside_tls};
 
 const CERTIFICATE: &str = "/agent/certificate";
-
-/// A helper that accepts everybody, and before it a man inside TLS: he holds its TLS key.
-async fn man_inside_tls(options: &[&str]) -> (Arena, AgentProcess, Man) {
-    let (arena, man) = (Arena::start().await, Man::start().await);
-    keys::put_secret(&arena.world.path().join("helper"), "tls.key", &man.tls_key.key_pair().serialize_der());
-    let options = [&["--accept", "all", "--address", man.address.as_str()], options].concat();
-    let helper = arena.agent("helper", &options).await;
-    man.pass_on_to(helper.socket);
-    (arena, helper, man)
-}
 
 fn ask(agent: &AgentProcess) -> String {
     format!("request {} {}", agent.address, agent.id)
