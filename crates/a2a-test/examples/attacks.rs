@@ -130,7 +130,8 @@ fn attack(folder: &Path, filter: &str, without: Option<&str>) -> Outcomes {
 /// What a test that fails says.
 fn said(text: &str, test: &str) -> String {
     let (_, from) = text.split_once(&format!("---- {test} stdout ----\n")).unwrap_or_default();
-    from.split("\n\n").next().unwrap_or_default().trim().to_owned()
+    let end = ["\n\n---- ", "\n\nfailures:\n"].iter().filter_map(|next| from.find(next)).min();
+    from[..end.unwrap_or(from.len())].trim().to_owned()
 }
 
 /// The programs from a copy of the tree with all edits in it.
@@ -158,8 +159,11 @@ fn copy_to(tree: &Path) {
     assert!(listed.status.success(), "this needs a clone with git");
     let listed = String::from_utf8(listed.stdout).unwrap();
     // One that has been deleted and not committed yet is listed.
-    let files: BTreeSet<_> =
-        listed.split_terminator('\0').map(Path::new).filter(|file| workspace().join(file).is_file()).collect();
+    let files: BTreeSet<_> = listed
+        .split_terminator('\0')
+        .map(Path::new)
+        .filter(|file| workspace().join(file).is_file())
+        .collect();
     remove_others(tree, tree, &files);
     for file in files {
         write_if_new(&tree.join(file), &std::fs::read(workspace().join(file)).unwrap());

@@ -43,7 +43,8 @@ async fn main() {
 
     let tokens = tokens.iter().map(String::as_bytes);
     // Of the key a part of the private exponent.
-    let secrets = SAID.map(str::as_bytes).into_iter().chain([PASSPHRASE.as_bytes(), &key[400..451]]).chain(tokens);
+    let secrets =
+        SAID.map(str::as_bytes).into_iter().chain([PASSPHRASE.as_bytes(), &key[400..451]]).chain(tokens);
     let canaries: Vec<_> = secrets.flat_map(printed).collect();
     // Each is found where it is.
     assert!(canaries.iter().all(|canary| holds(&[b"before ", &canary[..], b" after"].concat(), &canaries)));
@@ -56,7 +57,8 @@ async fn main() {
     let own_key = home.join("traveller/identity.key");
     assert!(holds(&fs::read(&own_key).unwrap(), &canaries), "the search finds nothing at all");
     places.retain(|(place, _)| *place != own_key);
-    let is_core = |place: &PathBuf| place.file_name().is_some_and(|name| name.to_string_lossy().starts_with("core"));
+    let is_core =
+        |place: &PathBuf| place.file_name().is_some_and(|name| name.to_string_lossy().starts_with("core"));
     assert!(!places.iter().any(|(place, _)| is_core(place)), "a core was dumped");
     let logged: usize = places
         .iter()

@@ -207,9 +207,11 @@ async fn bodies() {
             for _ in 0..8 {
                 taken = taken.max(pour(socket, path, DECLARED).await);
             }
-            for body in
-                ["[".repeat(1 << 20), r#"{"a":"#.repeat(1 << 17), format!("\"{}\"", "\\u0000".repeat(1 << 17))]
-            {
+            for body in [
+                "[".repeat(1 << 20),
+                r#"{"a":"#.repeat(1 << 17),
+                format!("\"{}\"", "\\u0000".repeat(1 << 17)),
+            ] {
                 let reply = Raw::default().post_bytes(socket, path, JSON, body.into_bytes()).await;
                 assert!((400..500).contains(&reply.status), "{path}: {}", reply.text());
             }

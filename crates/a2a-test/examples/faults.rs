@@ -290,7 +290,7 @@ async fn confused(messages: usize) -> Figures {
     let mut places = [Place::new("traveller_1"), Place::new("helper_1")];
     for place in &mut places {
         let man = Man::start().await;
-        place.put_tls_key(&arena, &man.tls_key.key_pair().serialize_der());
+        man.put_tls_key(&arena.world.path().join(&place.name));
         place.address = Some(man.address.clone());
         deeds.push(mischief::make(&man, place.listen, chance.fork()));
     }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -84,8 +85,12 @@ impl Man {
     /// Gives an agent his TLS key as well, as if he had stolen the agent's: TLS protects nothing any more.
     pub fn stand_inside(&self, settings: &mut Settings) {
         self.stand_before(settings);
-        let key = self.tls_key.key_pair().serialize_der();
-        keys::put_secret(&settings.config.data_dir, "tls.key", &key);
+        self.put_tls_key(&settings.config.data_dir);
+    }
+
+    /// Puts his TLS key into the folder of an agent that has not been started yet.
+    pub fn put_tls_key(&self, folder: &Path) {
+        keys::put_secret(folder, "tls.key", &self.tls_key.key_pair().serialize_der());
     }
 
     /// From now on everything goes on to `agent`.

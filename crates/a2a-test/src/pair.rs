@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::arena::{AgentProcess, Arena};
 use crate::ledger::{Figures, Ledger};
-use crate::{keys, soon};
+use crate::soon;
 
 /// Where one of the two is, before it has been started and ever after.
 #[derive(Debug, Clone)]
@@ -80,11 +80,6 @@ impl Place {
             }
         };
         Self { name: name.to_owned(), listen, address: None }
-    }
-
-    /// Gives the agent a TLS key that somebody else has, too.
-    pub fn put_tls_key(&self, arena: &Arena, pkcs8: &[u8]) {
-        keys::put_secret(&arena.world.path().join(&self.name), "tls.key", pkcs8);
     }
 }
 

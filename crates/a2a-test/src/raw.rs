@@ -101,7 +101,9 @@ impl Reply {
             let content_type = response.headers().get("content-type");
             Ok(Self {
                 status: response.status().as_u16(),
-                content_type: content_type.map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default(),
+                content_type: content_type
+                    .map(|value| value.to_str().unwrap().to_owned())
+                    .unwrap_or_default(),
                 body: response.bytes().await?.to_vec(),
             })
         })
@@ -116,7 +118,12 @@ impl Reply {
 
     /// The error that it is, in the one shape.
     pub fn error(&self) -> ErrorBody {
-        assert!(self.status >= 400 && self.content_type == JSON, "{self:?}");
+        assert!(
+            self.status >= 400 && self.content_type == JSON,
+            "no refusal: {} {}",
+            self.status,
+            self.text()
+        );
         serde_json::from_slice(&self.body).unwrap()
     }
 

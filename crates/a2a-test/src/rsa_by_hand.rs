@@ -1,5 +1,6 @@
 //! RSA by hand: signatures that no library makes, under keys that none should accept.
 
+use a2a_core::crypto::provider::available;
 use aws_lc_rs::digest::{Algorithm, SHA256, digest};
 use num_bigint_dig::prime::{next_prime, probably_prime};
 use num_bigint_dig::{BigUint, ModInverse};

@@ -85,6 +85,13 @@ pub fn switch(row: &Row, index: usize) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn every_mitigation_says_what_is_seen_without_it() {
+        let rows = Table::read().row;
+        assert_eq!(rows.len(), 36);
+        assert!(rows.iter().flat_map(|row| &row.mitigation).all(|mitigation| mitigation.seen.len() > 5));
+    }
+
     /// Who edits the code hears of it before `scripts/evidence/attacks` does.
     #[test]
     fn every_edit_has_its_place_in_the_tree() {

@@ -18,7 +18,6 @@ mod texts;
 
 use a2a_core::session::Session;
 use a2a_test::arena::{AgentProcess, Arena};
-use a2a_test::keys;
 use a2a_test::mallory::Mallory;
 use a2a_test::man::Man;
 
@@ -40,7 +39,7 @@ async fn helper_in_session() -> (Arena, AgentProcess, Mallory, Session) {
 /// A helper that accepts everybody, and before it a man inside TLS: he holds its TLS key.
 async fn man_inside_tls(options: &[&str]) -> (Arena, AgentProcess, Man) {
     let (arena, man) = (Arena::start().await, Man::start().await);
-    keys::put_secret(&arena.world.path().join("helper"), "tls.key", &man.tls_key.key_pair().serialize_der());
+    man.put_tls_key(&arena.world.path().join("helper"));
     let options = [&["--accept", "all", "--address", man.address.as_str()], options].concat();
     let helper = arena.agent("helper", &options).await;
     man.pass_on_to(helper.socket);
