@@ -5,7 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use a2a_core::wire::Base64;
 use a2a_test::arena::{AgentProcess, Arena};
@@ -33,6 +35,8 @@ async fn main() {
     let mut traveller = enrolled(&arena, "traveller", &given, &mut tokens, false).await;
     converse(&mut traveller, &mut helper).await;
     let errors = provoke(&arena, &helper).await;
+    let typing = arena.command("worker", &["--log", "trace"]).into_std();
+    let screen = tokio::task::spawn_blocking(|| type_at_a_terminal(typing)).await.unwrap();
     for agent in [&mut helper, &mut traveller] {
         // Wherever this system would put a core, there is none.
         let limits = fs::read_to_string(format!("/proc/{}/limits", agent.pid())).unwrap();
@@ -54,6 +58,8 @@ async fn main() {
     for (number, body) in errors.iter().enumerate() {
         places.push((format!("error body {number}").into(), body.clone()));
     }
+    let histories = places.iter().filter(|(place, _)| place.ends_with("history")).count();
+    assert!(histories > 0 && holds(&screen, &canaries), "nobody has typed anything");
     let own_key = home.join("traveller/identity.key");
     assert!(holds(&fs::read(&own_key).unwrap(), &canaries), "the search finds nothing at all");
     places.retain(|(place, _)| *place != own_key);
@@ -69,6 +75,7 @@ async fn main() {
     println!("canaries         {}", canaries.len());
     println!("lines of log     {logged}, at trace level");
     println!("error bodies     {}", errors.len());
+    println!("histories        {histories}");
     println!(
         "places searched  {}, {} bytes",
         places.len(),
@@ -107,6 +114,20 @@ async fn converse(traveller: &mut AgentProcess, helper: &mut AgentProcess) {
     helper.hears(SAID[0]).await;
     helper.done(&format!("send {id} {}", SAID[1])).await;
     traveller.hears(SAID[1]).await;
+}
+
+/// A person's program, at whose prompt secrets are typed; what has stood on the screen.
+fn type_at_a_terminal(command: Command) -> Vec<u8> {
+    let (mut keyboard, screen) = pty_process::blocking::open().unwrap();
+    let mut program = pty_process::blocking::Command::from(command).spawn(screen).unwrap();
+    for line in ["status".to_owned(), format!("send {} {}", uuid::Uuid::nil(), SAID[0]), "exit".to_owned()] {
+        keyboard.write_all(format!("{line}\r").as_bytes()).unwrap();
+    }
+    let mut shown = Vec::new();
+    // The end of a terminal is an error.
+    let _ = keyboard.read_to_end(&mut shown);
+    assert!(program.wait().unwrap().success());
+    shown
 }
 
 /// What is answered to nonsense that holds what was said.

@@ -194,3 +194,18 @@ fn misbehaved(error: &dyn std::fmt::Display) -> NodeError {
 /// How long the controller may take to answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_make_the_agent_ask_its_controller_now_and_then_only() {
+        let link = Link::default();
+        assert!(link.may_follow());
+        assert!((0..1000).all(|_| !link.may_follow()));
+        *link.followed.lock().unwrap() = Instant::now().checked_sub(FOLLOW_INTERVAL);
+        assert!(link.may_follow() && !link.may_follow());
+    }
+}

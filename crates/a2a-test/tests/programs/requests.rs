@@ -50,6 +50,8 @@ async fn t11_an_address_that_is_not_certified_is_refused_and_nobody_is_called() 
         let refused = mallory.raw.post(helper.socket, REQUEST, &request).await;
         assert!([400, 401].contains(&refused.refusal().0), "{address}");
     }
+    // What was begun behind the answers has been done by then.
+    mallory.connect(&arena.world, &helper).await;
     assert!(canary.accept().is_err(), "somebody was called");
 }
 
@@ -72,6 +74,8 @@ async fn t12_requests_make_the_agent_call_nobody() {
         let reply = mallory.post(&helper, REQUEST, &request).await;
         assert!(reply.status == 200 || reply.refusal() == (429, "busy".into()), "{reply:?}");
     }
+    // What was begun behind the answers has been done by then.
+    Mallory::join_as(&arena.world, "honest", "honest").await.connect(&arena.world, &helper).await;
     assert!(victim.accept().is_err(), "the victim was called");
 }
 
