@@ -19,7 +19,7 @@ main() {
         --quick) quick=yes && options+=("$1") ;;
         --write-docs) docs=yes ;;
         --no-criterion) criterion='' ;;
-        -h | --help) print_usage "$0" && exit 0 ;;
+        -h | --help) print_usage scripts/bench.sh && exit 0 ;;
         *) options+=("$1") ;;
         esac
         shift

@@ -31,6 +31,14 @@ usage_error() {
 # The comment at the top of a script, up to the first line that is none.
 print_usage() { sed -n -e '1d' -e '/^#/!q' -e 's/^# \{0,1\}//p' "$1"; }
 
+# Scripts without options of their own know this one.
+case ${BASH_SOURCE[1]:-}:${1:-} in
+*evidence/*:-h | *evidence/*:--help)
+    print_usage "scripts/evidence/${BASH_SOURCE[1]##*/}"
+    exit 0
+    ;;
+esac
+
 has() { command -v "$1" >/dev/null 2>&1; }
 
 # The value of the variable with that name; empty if there is none.
@@ -160,12 +168,12 @@ need_postgres() {
 }
 
 # run_example NAME ARGUMENTS...: builds and runs an example of a2a-test, which finds the programs in `bin_dir`. What it
-# prints is left in `figures`.
+# prints is left in `figures`. `example_profile` is how it is built: dev, unless said.
 run_example() {
     local name=$1 output
     shift
     output=$(mktemp)
-    if ! A2A_BIN_DIR=${bin_dir:-} cargo run --quiet --locked --package a2a-test --example "$name" -- "$@" >"$output"; then
+    if ! A2A_BIN_DIR=${bin_dir:-} cargo run --quiet --locked --profile "${example_profile:-dev}" --package a2a-test --example "$name" -- "$@" >"$output"; then
         cat "$output" >&2
         rm -f "$output"
         die "what was to be shown does not hold"

@@ -1,4 +1,5 @@
-//! How long an agent takes to refuse, by what was wrong: whoever measures it learns no more than from the one word.
+//! How long an agent takes to refuse, by what was wrong: medians that differ by less than a millisecond. They are not made equal;
+//! whoever measures for long enough can tell them apart.
 //!
 //! Run by `scripts/evidence/refusal-timing`, which builds the programs first; `A2A_BIN_DIR` is where they are. Takes the number
 //! of rounds (200).
