@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use a2a_core::agent_id::AgentId;
 use a2a_core::certificate::token::JoinToken;
@@ -14,7 +14,7 @@ use a2a_test::enrollee::Enrollee;
 use a2a_test::postgres::Postgres;
 use a2a_test::program::{ControllerProcess, ControllerProgram, Repl};
 use serde_json::Value;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 #[tokio::main]
@@ -45,19 +45,22 @@ async fn crash(title: &str, program: &ControllerProgram, kills: usize) {
     let mut controller = program.start("127.0.0.1:0").await;
     let listen = format!("127.0.0.1:{}", controller.address.as_str().rsplit(':').next().unwrap());
     let survivor = Enrollee::new(&controller.address, &program.tls_root());
+    // How long a load takes that nobody interrupts.
+    let began = Instant::now();
+    assert_eq!(Load::start(&mut controller, &survivor, 0, &acknowledged).await.cut_short().await, 0);
+    let usual = began.elapsed();
     let mut interrupted = 0;
-    for round in 0..kills {
-        let mut load = load(&mut controller, &survivor, round, &acknowledged).await;
-        // Anywhere between the first request and the last.
-        sleep(Duration::from_micros(fastrand::u64(..SPAN_MICROS))).await;
+    for round in 1..=kills {
         controller.kill().await;
-        while let Some(done) = load.join_next().await {
-            interrupted += usize::from(!done.unwrap());
-        }
         controller = program.start(&listen).await;
-        if (round + 1) % 10 == 0 || round + 1 == kills {
+        let load = Load::start(&mut controller, &survivor, round, &acknowledged).await;
+        // Anywhere between the first request and the last, and now and then after all.
+        sleep(usual.mul_f64(1.2 * fastrand::f64())).await;
+        controller.kill().await;
+        interrupted += load.cut_short().await;
+        if round % 10 == 0 || round == kills {
             check(program, &acknowledged).await;
-            eprintln!("{title}: {} of {kills} kills, and all is there", round + 1);
+            eprintln!("{title}: {round} of {kills} kills, and all is there");
         }
     }
     let figures = check(program, &acknowledged).await;
@@ -69,30 +72,44 @@ async fn crash(title: &str, program: &ControllerProgram, kills: usize) {
 }
 
 /// Some enrolments, renewals and revocations at once. Each says whether it was acknowledged.
-async fn load(
-    controller: &mut ControllerProcess,
-    survivor: &Enrollee,
-    round: usize,
-    acknowledged: &Shared,
-) -> JoinSet<bool> {
-    let mut repl = controller.repl.take().unwrap();
-    let mut load = JoinSet::new();
-    for number in 0..ENROLMENTS {
-        let is_victim = number == 0;
-        let id: AgentId =
-            format!("{}_{round}_{number}", if is_victim { "victim" } else { "agent" }).parse().unwrap();
-        let made = repl.run(&format!("token {id}")).await.unwrap();
-        let token: JoinToken = made["result"]["token"].as_str().unwrap().parse().unwrap();
-        // A revoked key takes all its ids with it, so each victim has its own.
-        let enrollee = if is_victim { survivor.with_new_key() } else { survivor.clone() };
-        load.spawn(enrol(enrollee, token, acknowledged.clone()));
+struct Load {
+    others: JoinSet<bool>,
+    /// Gives back what it types into: with that the controller would end.
+    revocations: JoinHandle<(bool, Repl)>,
+}
+
+impl Load {
+    async fn start(
+        controller: &mut ControllerProcess,
+        survivor: &Enrollee,
+        round: usize,
+        acknowledged: &Shared,
+    ) -> Self {
+        let mut repl = controller.repl.take().unwrap();
+        let mut others = JoinSet::new();
+        for number in 0..ENROLMENTS {
+            let is_victim = number == 0;
+            let id: AgentId =
+                format!("{}_{round}_{number}", if is_victim { "victim" } else { "agent" }).parse().unwrap();
+            let made = repl.run(&format!("token {id}")).await.unwrap();
+            let token: JoinToken = made["result"]["token"].as_str().unwrap().parse().unwrap();
+            // A revoked key takes all its ids with it, so each victim has its own.
+            let enrollee = if is_victim { survivor.with_new_key() } else { survivor.clone() };
+            others.spawn(enrol(enrollee, token, acknowledged.clone()));
+        }
+        let (renewing, doomed) = choose(&acknowledged.lock().unwrap());
+        for (id, enrollee) in renewing {
+            others.spawn(renew(enrollee, id, acknowledged.clone()));
+        }
+        let revocations = tokio::spawn(revoke(repl, doomed, acknowledged.clone()));
+        Self { others, revocations }
     }
-    let (renewing, doomed) = choose(&acknowledged.lock().unwrap());
-    for (id, enrollee) in renewing {
-        load.spawn(renew(enrollee, id, acknowledged.clone()));
+
+    /// How many were not acknowledged.
+    async fn cut_short(self) -> usize {
+        let (others, (revoked, _repl)) = (self.others.join_all().await, self.revocations.await.unwrap());
+        others.iter().filter(|done| !**done).count() + usize::from(!revoked)
     }
-    load.spawn(revoke(repl, doomed, acknowledged.clone()));
-    load
 }
 
 /// Some agents that are enrolled and not doomed, and those that are to be revoked.
@@ -119,7 +136,7 @@ async fn renew(enrollee: Enrollee, id: AgentId, acknowledged: Shared) -> bool {
     true
 }
 
-async fn revoke(mut repl: Repl, doomed: Vec<AgentId>, acknowledged: Shared) -> bool {
+async fn revoke(mut repl: Repl, doomed: Vec<AgentId>, acknowledged: Shared) -> (bool, Repl) {
     for id in doomed {
         match repl.run(&format!("revoke {id}")).await {
             Some(line) if line["ok"] == true => drop(acknowledged.lock().unwrap().revoked.insert(id)),
@@ -128,10 +145,10 @@ async fn revoke(mut repl: Repl, doomed: Vec<AgentId>, acknowledged: Shared) -> b
                 acknowledged.lock().unwrap().revoked.insert(id);
             }
             Some(line) => panic!("revoke {id}: {line}"),
-            None => return false,
+            None => return (false, repl),
         }
     }
-    true
+    (true, repl)
 }
 
 /// Compares what was acknowledged with what is there.
@@ -189,5 +206,3 @@ async fn check(program: &ControllerProgram, acknowledged: &Shared) -> String {
 const COMMON: [&str; 4] = ["--enrolment", "token", "--source-rate", "100000"];
 const ENROLMENTS: usize = 4;
 const RENEWALS: usize = 4;
-/// Longer than the load takes, so that some kills come after all of it.
-const SPAN_MICROS: u64 = 150_000;
