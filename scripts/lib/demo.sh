@@ -116,9 +116,9 @@ demo_worker_answers() {
     see traveller "✓ Key exchange successful! Secure channel ready."
     see worker "opens the chat."
     type_into traveller "send worker_agent_001 upper we made it"
-    see traveller "✓ Delivered"
     see worker "[traveller_agent_001] > upper we made it"
-    see traveller "[worker_agent_001] > WE MADE IT"
+    # The answer may be there before the word that the question has arrived.
+    see_both traveller "✓ Delivered" "[worker_agent_001] > WE MADE IT"
     type_into traveller "close worker_agent_001"
     see traveller "✓ Session closed. Keys cleared."
     see worker "[SESSION] traveller_agent_001 closed the session. Keys cleared."
@@ -165,9 +165,15 @@ type_into() {
 # A line for a question that the program asks; the program shows both.
 type_ahead() { printf '%s\n' "$2" >"$demo_dir/$1/in"; }
 
-# see PROGRAM TEXT: what PROGRAM says, up to the line that contains TEXT; that line is left in `seen`.
+# see_both PROGRAM ONE OTHER: what PROGRAM says, up to the second of these, whichever that is.
+see_both() {
+    see "$1" "$2" "$3"
+    if [[ $seen == *"$2"* ]]; then see "$1" "$3"; else see "$1" "$2"; fi
+}
+
+# see PROGRAM TEXT [OR]: what PROGRAM says, up to the line that contains TEXT, or that one; the line is left in `seen`.
 see() {
-    local program=$1 text=$2 deadline=$((SECONDS + demo_limit)) fd part rest
+    local program=$1 text=$2 or=${3:-$2} deadline=$((SECONDS + demo_limit)) fd part rest
     fd=$(named "out_$program")
     while :; do
         part=''
@@ -176,7 +182,7 @@ see() {
             printf -v "rest_$program" ''
             # A prompt that a notice has cut off says nothing.
             [[ $seen == "[YOU] > " ]] || transcript "$program" "$seen"
-            [[ $seen != *"$text"* ]] || return 0
+            [[ $seen != *"$text"* && $seen != *"$or"* ]] || return 0
             continue
         fi
         rest=$(named "rest_$program")$part
